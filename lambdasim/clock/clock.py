@@ -1,0 +1,467 @@
+"""
+Simulated time: one agenda of events, and everything that must be the same in every run.
+
+**Order.** An event has an instant (whole microseconds since the start), a class and a number of creation; events run in
+that order, so a tie is settled by the class and then by who was there first (LAM-002, SQS-004). `Priority` lists the
+classes under neutral names. Instant, class and number travel in a tuple, because nothing in Python compares faster:
+`(at_us, class + number, action, argument)`; the classes are spaced so widely that class and number share one integer.
+
+**Foreground and background.** What waits for nothing but the passing of time (retention, the economy of idle pollers)
+must not keep `run()` alive. Such events live in a heap of their own; `run()` ends when the other heap is empty, and takes
+from both in order until then.
+
+**Cancelling.** An entry whose action is None carries a `Timer`. A cancelled timer loses its action and its argument at
+once, so that it holds nothing in memory, and is dropped when its entry comes to the top.
+
+Nothing here knows of AWS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from datetime import datetime, timedelta
+from enum import IntEnum
+from heapq import heappop, heappush
+from itertools import count
+from typing import Any, Final, TypeVar
+
+from lambdasim.clock.choices import Benign, Chooser
+from lambdasim.clock.identifiers import Identifiers
+from lambdasim.clock.streams import Streams
+from lambdasim.clock.tasks import Sleep, Task
+from lambdasim.clock.trace import Trace
+from lambdasim.errors import SimulationStalledError, UsageError
+from lambdasim.units import Duration, as_datetime, instant, seconds, to_seconds
+
+T = TypeVar("T")
+Action = Callable[[Any], object]
+Entry = tuple[int, int, Action | None, Any]
+
+_CLASS: Final = 1 << 48  # numbers of creation stay below this
+_NEVER: Final = 1 << 62
+
+
+class Priority(IntEnum):
+    """
+    The classes of events of one instant, in the order in which they run (LAM-002).
+
+    The values are spaced for the numbers of creation between them; `Clock.position` says how far the instant has come.
+    """
+
+    EXPIRY = 10 * _CLASS  #: C1: what ends by age
+    RETURN = 11 * _CLASS  #: C1: ends of delays and of visibility timeouts
+    MOVE = 12 * _CLASS  #: C1: steps of move tasks
+    IDLE_TIMER = 13 * _CLASS  #: C1: an idle mapping saves pollers
+    WAKE = 20 * _CLASS  #: C2: open polls are offered what came
+    POLL_END = 21 * _CLASS  #: C2: open polls end
+    COMPLETION = 30 * _CLASS  #: C3: ends of inits, sleeps of handlers, invocations; reclaims
+    TIMEOUT = 31 * _CLASS  #: C3: invocations that ran out of time
+    CONTROL = 40 * _CLASS  #: C4: control ticks
+    RESULT = 41 * _CLASS  #: C4: what follows from a result, ends of windows, transitions of state
+    RETRY = 50 * _CLASS  #: C5: throttled work comes again
+    WORK = 51 * _CLASS  #: C5: new work
+    IDLE_CHECK = 60 * _CLASS  #: C6: has a mapping nothing to do?
+    GROWTH = 70 * _CLASS  #: C7: growth ticks
+    MINUTE = 80 * _CLASS  #: C8: a minute closes
+    SETTLED = 90 * _CLASS  #: no event: everything due at this instant has run
+
+
+class Timer:
+    """A place in the agenda that can be given up. Made by `Clock.timer`; `cancel()` may be called at any time."""
+
+    __slots__ = ("action", "argument", "at_us", "background")
+
+    def __init__(self, at_us: int, action: Action, argument: Any, *, background: bool) -> None:
+        self.at_us = at_us
+        self.action: Action | None = action
+        self.argument = argument
+        self.background = background
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether the action is still to come."""
+        return self.action is not None
+
+    def cancel(self) -> None:
+        """Give the place up. Does nothing when the action has run already. Runtime: `O(1)`."""
+        self.action = self.argument = None
+
+    def __lt__(self, other: Timer) -> bool:
+        """Never asked: two entries of an agenda differ in their numbers (kept so that a bug would show as one)."""
+        msg = f"two events have the same place in the agenda at {self.at_us} µs (bug of lambdasim)"
+        raise AssertionError(msg)
+
+
+class Clock:
+    """
+    Simulated time, in whole microseconds since its start.
+
+    Args:
+        seed: Of every random stream and identifier of this clock.
+        start: The instant of zero, a whole minute of UTC: ISO 8601 text with an offset, or an aware datetime.
+        choices: Who answers what AWS leaves open; `Benign()` when nobody is given.
+        trace: How many records are kept; None keeps all, 0 none.
+    Raises:
+        UsageError: A start that is no whole minute, or no seed.
+
+    Rules: SQS-001, SQS-003, SQS-004, LAM-001 to LAM-004.
+    """
+
+    same_instant_limit = 10_000_000  #: events that may run without time moving (LAM-003)
+
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        start: str | datetime = "2026-01-01T00:00:00Z",
+        choices: Chooser | None = None,
+        trace: int | None = 10_000,
+    ) -> None:
+        if isinstance(seed, bool) or not isinstance(seed, int):
+            msg = f"seed={seed!r} is no integer; give a whole number, and the same one to see the same run again"
+            raise UsageError(msg)
+        self.start_us = instant(start)
+        if self.start_us % 60_000_000:
+            msg = f"start={start!r} is no whole minute of UTC; drop the seconds"
+            raise UsageError(msg)
+        self.seed = seed
+        self.now_us = 0
+        self.position: int = 0  #: class and number of the event of this instant that runs, or ran last
+        self.streams = Streams(seed)
+        self.identifiers = Identifiers(seed)
+        self.choices: Chooser = Benign() if choices is None else choices
+        self.trace = Trace(trace)
+        self._agenda: list[Entry] = []
+        self._background: list[Entry] = []
+        self._background_due = _NEVER  # instant of the first background entry: saves a look at that heap per event
+        self._number = count().__next__
+        self._running = False
+        self._draining = False  # whether nobody looks between two events
+        self._events_at_once = 0  # events at this instant, counted where they run one by one
+        self._tasks: dict[int, Task[Any]] = {}
+
+    # ---- the agenda
+
+    def schedule(
+        self, at_us: int, action: Action, argument: object = None, priority: int = Priority.WORK.value
+    ) -> None:
+        """
+        Run `action(argument)` at *at_us*, for good: the cheapest way to put something on the agenda.
+
+        *at_us* must not lie in the past; the caller sees to that. Runtime: `O(log n)`.
+        """
+        heappush(self._agenda, (at_us, priority + self._number(), action, argument))
+
+    def timer(
+        self,
+        at_us: int,
+        action: Action,
+        argument: object = None,
+        *,
+        priority: int = Priority.WORK.value,
+        order: int | None = None,
+        background: bool = False,
+    ) -> Timer:
+        """
+        Run `action(argument)` at *at_us* unless the timer that comes back is cancelled before. Runtime: `O(log n)`.
+
+        Args:
+            at_us: Not in the past.
+            action: Called with *argument*.
+            argument: For the action.
+            priority: The class of the event.
+            order: Replaces the number of creation among events of this instant and class: ticks of several owners run
+                in order of the owners, whenever they were put on the agenda (LAM-002). At most one pending timer per
+                class and order may exist for an instant.
+            background: Does not keep `run()` alive.
+        """
+        timer = Timer(at_us, action, argument, background=background)
+        # An order takes the upper half of the room for numbers, so that the number still tells two entries apart.
+        number = self._number() if order is None else (order << 30) + (self._number() & 0x3FFFFFFF)
+        entry = (at_us, priority + number, None, timer)
+        if background:
+            heappush(self._background, entry)
+            if at_us < self._background_due:
+                self._background_due = at_us
+        else:
+            heappush(self._agenda, entry)
+        return timer
+
+    def rearm(self, timer: Timer, at_us: int, action: Action, argument: object, priority: int) -> None:
+        """Use a foreground *timer* that has fired (never a cancelled one) once more: saves making another."""
+        timer.at_us = at_us
+        timer.action = action
+        timer.argument = argument
+        heappush(self._agenda, (at_us, priority + self._number(), None, timer))
+
+    def follow(self, action: Action, argument: object, priority: int) -> None:
+        """
+        Run `action(argument)` at this instant in its class, as the last thing that the current event does.
+
+        Where nothing else is due at this instant it is called directly, which saves a trip through the agenda and
+        changes nothing that can be seen; while single events are watched (`step`, `run_until`) it is an event of its
+        own.
+        """
+        agenda, now_us = self._agenda, self.now_us
+        if self._draining and (not agenda or agenda[0][0] > now_us) and self._background_due > now_us:
+            self.position = priority
+            action(argument)
+        else:
+            heappush(agenda, (now_us, priority + self._number(), action, argument))
+
+    def has_passed(self, priority: int) -> bool:
+        """Whether events of this class have had their turn at the current instant."""
+        return self.position >= priority + _CLASS
+
+    @property
+    def is_running(self) -> bool:
+        """Whether an event is being executed: then time stands still, and nothing may drive it."""
+        return self._running
+
+    @property
+    def pending(self) -> int:
+        """Events on the agenda, background ones included and cancelled ones left out. Runtime: `O(n)`."""
+        return sum(
+            action is not None or argument.action is not None
+            for heap in (self._agenda, self._background)
+            for _, _, action, argument in heap
+        )
+
+    # ---- time for people
+
+    @property
+    def now(self) -> float:
+        """Seconds since the start."""
+        return to_seconds(self.now_us)
+
+    @property
+    def datetime(self) -> datetime:
+        """The current instant as an aware datetime of UTC."""
+        return as_datetime(self.start_us + self.now_us)
+
+    def at_us(self, when: Duration | datetime, *, name: str = "t") -> int:
+        """Return an instant given as seconds since the start, or as an aware datetime, in microseconds since the start."""
+        if isinstance(when, datetime):
+            return instant(when, name=name) - self.start_us
+        if isinstance(when, timedelta):
+            msg = f"{name}={when!r} is a duration, and an instant is wanted; use run_for or call_later"
+            raise UsageError(msg)
+        return seconds(when, name=name)
+
+    def call_at(self, t: float | datetime, fn: Callable[..., object], *args: object) -> Timer:
+        """
+        Call `fn(*args)` at instant *t* (seconds since the start, or an aware datetime).
+
+        Returns:
+            A handle with `cancel()`.
+        Raises:
+            UsageError: *t* lies in the past.
+        """
+        at_us = self.at_us(t)
+        if at_us < self.now_us:
+            msg = f"call_at({t!r}) lies in the past: now is {self.now} s; use call_later"
+            raise UsageError(msg)
+        return self.timer(at_us, _call, (fn, args))
+
+    def call_later(self, delay: Duration, fn: Callable[..., object], *args: object) -> Timer:
+        """Call `fn(*args)` in *delay* seconds (or a timedelta); returns a handle with `cancel()`."""
+        return self.timer(self.now_us + seconds(delay, name="delay"), _call, (fn, args))
+
+    def spawn(self, coroutine: Coroutine[Any, Any, T]) -> Task[T]:
+        """
+        Start a process: a coroutine that awaits `clock.sleep(…)` and other simulated waits.
+
+        It begins at this instant, when time runs, and its exception leaves `run()` unless another process awaits it.
+        """
+        return Task(self, coroutine)
+
+    def sleep(self, duration: Duration) -> Sleep:
+        """Return what a process awaits to let *duration* seconds (or a timedelta) pass."""
+        return Sleep(seconds(duration))
+
+    # ---- running
+
+    def run(self, until: float | datetime | None = None, *, until_us: int | None = None) -> None:
+        """
+        Run events: all that is due up to *until*, inclusive; or, without it, until only background events are left.
+
+        Args:
+            until: Seconds since the start, or an aware datetime. Now is *until* afterwards.
+            until_us: The same in microseconds.
+        Raises:
+            UsageError: The instant lies in the past, both were given, or an event calls this.
+            SimulationStalledError: A process waits for what cannot happen any more, or time stands still.
+        """
+        if until is not None and until_us is not None:
+            msg = f"run(until={until!r}, until_us={until_us!r}): give one of the two"
+            raise UsageError(msg)
+        if until is not None:
+            if isinstance(until, timedelta):
+                msg = f"run(until={until!r}) is a duration, and an instant is wanted; use run_for"
+                raise UsageError(msg)
+            until_us = self.at_us(until, name="until")
+        if until_us is None:
+            self._enter("run")
+            self._draining = True
+            try:
+                self._drain(_NEVER)
+            finally:
+                self._running = self._draining = False
+            self._check_tasks()
+        else:
+            self._run_until_us(until_us)
+
+    def run_for(self, duration: Duration) -> None:
+        """Run all that is due in the next *duration* seconds (or timedelta), and advance exactly that far."""
+        self._run_until_us(self.now_us + seconds(duration))
+
+    def run_until(self, predicate: Callable[[], object], timeout: Duration | None = None) -> None:
+        """
+        Run events, background ones too, until *predicate* holds; other events of that instant may still be due.
+
+        Raises:
+            SimulationStalledError: The predicate does not hold, and nothing is left that could change it.
+            TimeoutError: It does not hold after *timeout* simulated seconds; now is that instant.
+        """
+        deadline_us = _NEVER if timeout is None else self.now_us + seconds(timeout, name="timeout")
+        while not predicate():
+            entry = self._next_entry(include_background=True)
+            if entry is None and timeout is None:
+                msg = f"{predicate!r} does not hold at {self.now} s, and nothing is left that could change it"
+                raise SimulationStalledError(msg)
+            if entry is None or entry[0] > deadline_us:
+                self._enter("run_until")
+                self._running = False
+                self.now_us, self.position = deadline_us, Priority.SETTLED.value
+                msg = f"{predicate!r} does not hold after {timeout} simulated seconds"
+                raise TimeoutError(msg)
+            self._execute(entry, "run_until")
+
+    def step(self) -> bool:
+        """Run one event; return False, and run none, when only background events are left."""
+        entry = self._next_entry(include_background=False)
+        if entry is None:
+            return False
+        self._execute(entry, "step")
+        return True
+
+    def _run_until_us(self, until_us: int) -> None:
+        if until_us < self.now_us:
+            msg = f"run(until={to_seconds(until_us)}) lies in the past: now is {self.now} s; use run_for"
+            raise UsageError(msg)
+        self._enter("run")
+        self._draining = True
+        try:
+            while True:
+                self._drain(until_us)
+                if self._background_due > until_us:
+                    break
+                # Only background events are left up to there; each may put others on the agenda.
+                entry = heappop(self._background)
+                self._background_due = self._background[0][0] if self._background else _NEVER
+                self._call_entry(entry)
+        finally:
+            self._running = self._draining = False
+        self.now_us, self.position = until_us, Priority.SETTLED.value
+
+    def _drain(self, until_us: int) -> None:
+        """Run everything that is due up to *until_us* while the foreground agenda has something to do."""
+        agenda, background = self._agenda, self._background
+        now_us = self.now_us
+        left = limit = self.same_instant_limit
+        while agenda:
+            entry = heappop(agenda)
+            at_us, key, action, argument = entry
+            if at_us >= self._background_due and background[0] < entry:
+                if action is None and argument.action is None:
+                    continue
+                heappush(agenda, entry)
+                entry = at_us, key, action, argument = heappop(background)
+                if at_us > until_us:
+                    heappush(background, entry)
+                    return
+                self._background_due = background[0][0] if background else _NEVER
+            if at_us > until_us:
+                heappush(agenda, entry)
+                return
+            if action is None:
+                timer = argument
+                action = timer.action
+                if action is None:
+                    continue
+                argument = timer.argument
+                timer.action = timer.argument = None
+            if at_us != now_us:
+                now_us = self.now_us = at_us
+                left = limit
+            elif not left:
+                self._raise_standstill(action)
+            else:
+                left -= 1
+            self.position = key
+            action(argument)
+
+    def _next_entry(self, *, include_background: bool) -> Entry | None:
+        """Take the next live entry off the agenda; None when there is none, or only background ones unless included."""
+        agenda, background = self._agenda, self._background
+        for heap in (agenda, background):
+            while heap and heap[0][2] is None and heap[0][3].action is None:
+                heappop(heap)
+        entry: Entry | None = None
+        if background and (background[0] < agenda[0] if agenda else include_background):
+            entry = heappop(background)
+        elif agenda:
+            entry = heappop(agenda)
+        self._background_due = background[0][0] if background else _NEVER
+        return entry
+
+    def _execute(self, entry: Entry, name: str) -> None:
+        try:
+            self._enter(name)
+        except UsageError:
+            heappush(self._agenda, entry)
+            raise
+        try:
+            self._call_entry(entry)
+        finally:
+            self._running = False
+
+    def _call_entry(self, entry: Entry) -> None:
+        at_us, key, action, argument = entry
+        if action is None:
+            timer = argument
+            action, argument = timer.action, timer.argument
+            if action is None:
+                return
+            timer.action = timer.argument = None
+        if at_us != self.now_us:
+            self._events_at_once = 0
+        elif self._events_at_once >= self.same_instant_limit:
+            self._raise_standstill(action)
+        self._events_at_once += 1
+        self.now_us, self.position = at_us, key
+        action(argument)
+
+    def _enter(self, name: str) -> None:
+        if self._running:
+            msg = f"{name}() was called while an event runs: time stands still then; return first, or spawn a process"
+            raise UsageError(msg)
+        self._running = True
+
+    def _check_tasks(self) -> None:
+        stalled = next(iter(self._tasks.values()), None)
+        if stalled is not None:
+            msg = f"{stalled!r} waits at {self.now} s for what cannot happen any more"
+            raise SimulationStalledError(msg)
+
+    def _raise_standstill(self, action: Action) -> None:
+        msg = (
+            f"{self.same_instant_limit} events ran at {self.now} s without time moving; the last one was "
+            f"{getattr(action, '__qualname__', action)!s}"
+        )
+        raise SimulationStalledError(msg)
+
+
+def _call(call: tuple[Callable[..., object], tuple[object, ...]]) -> None:
+    fn, args = call
+    fn(*args)

@@ -1,0 +1,98 @@
+"""Models and limits of the SQS event source mapping: every figure that a user may change, in frozen objects (ESM-010)."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final, Literal
+
+from attrs import evolve, field, frozen, validators
+
+from lambdasim.units import Duration
+
+BATCH_SIZE_MAX: Final = 10_000  # ESM-020
+BATCH_SIZE_MAX_WITHOUT_WINDOW: Final = 10  # ESM-020
+WINDOW_MAX_S: Final = 300  # ESM-020
+MAXIMUM_CONCURRENCY_MIN: Final = 2  # ESM-020
+MAXIMUM_CONCURRENCY_MAX: Final = 1_000  # ESM-020
+REPORT_BATCH_ITEM_FAILURES: Final = "ReportBatchItemFailures"
+
+
+@frozen(kw_only=True)
+class ScalingModel:
+    """How a mapping grows and shrinks (ESM §6)."""
+
+    initial: int = field(default=5, validator=validators.ge(1))  #: slots at the beginning
+    step_per_minute: int = field(default=300, validator=validators.ge(0))  #: 0: no growth
+    max: int = field(default=1_250, validator=validators.ge(1))
+    idle_floor: int = field(default=2, validator=validators.ge(1))  #: slots after a long idle time
+    idle_optimise_after_s: Duration = 300
+    ramp: Literal["linear", "step"] = field(default="linear", validator=validators.in_(("linear", "step")))
+    demand: Literal["backlog", "nonempty_receive"] = field(
+        default="backlog", validator=validators.in_(("backlog", "nonempty_receive"))
+    )
+
+    DEFAULT: ClassVar[ScalingModel]
+    SEED: ClassVar[ScalingModel]
+    LEGACY_2018: ClassVar[ScalingModel]
+    STEP: ClassVar[ScalingModel]
+    EAGER: ClassVar[ScalingModel]
+
+
+ScalingModel.DEFAULT = ScalingModel()
+ScalingModel.SEED = evolve(ScalingModel.DEFAULT, max=1_000)
+ScalingModel.LEGACY_2018 = evolve(ScalingModel.DEFAULT, step_per_minute=60, max=1_000)
+ScalingModel.STEP = evolve(ScalingModel.DEFAULT, ramp="step")
+ScalingModel.EAGER = evolve(ScalingModel.DEFAULT, demand="nonempty_receive")
+
+
+@frozen(kw_only=True)
+class PollModel:
+    """How slots receive (ESM-081)."""
+
+    wait_s: int = field(default=20, validator=[validators.ge(1), validators.le(20)])
+    max_per_receive: int = field(default=10, validator=[validators.ge(1), validators.le(10)])
+
+
+@frozen(kw_only=True)
+class BatchWindowModel:
+    """When a batch closes (ESM-086 to ESM-089)."""
+
+    anchor: Literal["previous_completion", "first_record"] = field(
+        default="previous_completion", validator=validators.in_(("previous_completion", "first_record"))
+    )
+    payload_bytes: int = field(default=6_291_456, validator=validators.ge(1))
+
+
+@frozen(kw_only=True)
+class BackoffModel:
+    """How errors and throttles lower concurrency (ESM-160)."""
+
+    period_s: Duration = 1
+    strength: float = field(default=0.75, validator=[validators.ge(0), validators.le(1)])
+    exponent: float = field(default=0.3, validator=validators.ge(0))
+    floor: int = field(default=2, validator=validators.ge(1))
+    enabled: bool = True
+
+    OFF: ClassVar[BackoffModel]
+
+
+BackoffModel.OFF = BackoffModel(enabled=False)
+
+
+@frozen(kw_only=True)
+class ThrottleRetry:
+    """When a throttled batch is tried again, and when it is given up (ESM-170 to ESM-174)."""
+
+    base_s: Duration = 1
+    factor: int = field(default=2, validator=validators.ge(1))
+    max_delay_s: Duration = 20
+    drop_rule: Literal["remaining_below_timeout", "visibility_exceeded"] = field(
+        default="remaining_below_timeout",
+        validator=validators.in_(("remaining_below_timeout", "visibility_exceeded")),
+    )
+
+    SEED: ClassVar[ThrottleRetry]
+
+
+ThrottleRetry.SEED = ThrottleRetry(drop_rule="visibility_exceeded")
+
+MAPPING_SETTINGS: Final = (ScalingModel, PollModel, BatchWindowModel, BackoffModel, ThrottleRetry)

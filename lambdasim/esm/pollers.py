@@ -1,0 +1,687 @@
+"""
+The acting half of a mapping: slots that receive, gather, invoke and handle the result, and the machine that makes and
+ends them (ESM §5 to §9). What is decided is decided by the pure functions of `batching`, `scaling` and `responses`.
+
+**Slots that wait.** A slot whose receive is open and holds nothing (POLLING) stands in a heap by the start of that
+receive. Its empty receives are not simulated: their ends are start + 20 s, + 40 s …, so the start of the current one is
+arithmetic, and how many ended is taken down when the slot leaves the heap (`Beats`). Only where the end of an empty
+receive would retire the slot (S6, S7) does a background timer stand at the head of the heap.
+
+**Ticks.** A growth tick matters only while messages are left that nobody waits for, a control tick only after a failed
+attempt. Each is put on the agenda then, on the grid that began with t0 (ESM-102, ESM-160).
+
+**One turn.** receive → (gather) → attempt (C5) → invocation → end (C3) → result (C4) → next turn (C5). Where nothing else
+happens at that instant, `Clock.follow` runs the steps one after the other without the agenda.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Sequence
+from enum import Enum
+from heapq import heapify, heappop, heappush
+from typing import TYPE_CHECKING, Any, Final
+
+from lambdasim.clock import Kind, Priority, Timer
+from lambdasim.clock.meters import Beats, Ledger
+from lambdasim.esm.batching import longest_sure_body, plan_cut, plan_retry, plan_window_end
+from lambdasim.esm.events import EventMaker
+from lambdasim.esm.limits import BackoffModel, BatchWindowModel, PollModel, ScalingModel, ThrottleRetry
+from lambdasim.esm.responses import FAILURE, SUCCESS, plan_response
+from lambdasim.esm.scaling import Grid, plan_backoff, plan_growth, plan_release, slots_of
+from lambdasim.lambda_ import Outcome
+from lambdasim.units import MICROSECONDS, seconds
+
+if TYPE_CHECKING:
+    from lambdasim.esm.mapping import EventSourceMapping
+    from lambdasim.lambda_ import Invocation
+    from lambdasim.sqs import Flight, Message
+
+_WORK: Final = Priority.WORK.value
+_RESULT: Final = Priority.RESULT.value
+
+LIMIT_CHANGED: Final = Kind("concurrency limit changed", lambda mapping, target: (mapping.uuid, {"target": target}))
+DROPPED: Final = Kind("batch dropped", lambda mapping, count: (mapping.uuid, {"messages": count}))
+
+
+class SlotState(Enum):
+    """What a slot does (ESM-080)."""
+
+    TURNING = "turning"  #: between two turns, or new: it receives at this instant
+    POLLING = "polling"
+    GATHERING = "gathering"
+    INVOKING = "invoking"
+    RETRY_WAIT = "retry wait"
+
+
+class Phase(Enum):
+    """What a mapping does (ESM-100)."""
+
+    STOPPED = "stopped"
+    IDLE = "idle"
+    ACTIVE = "active"
+
+
+class Slot:
+    """One sequential loop of receive, gather, invoke, handle the result (ESM-001)."""
+
+    __slots__ = (
+        "asked_us",
+        "deadline_us",
+        "first_asked_us",
+        "flights",
+        "held_bytes",
+        "invocation",
+        "left_over",
+        "messages",
+        "number",
+        "pollers",
+        "previous_end_us",
+        "receive_counts",
+        "retries",
+        "state",
+        "window_end_us",
+        "window_timer",
+    )
+
+    def __init__(self, pollers: Pollers, number: int) -> None:
+        self.pollers = pollers
+        self.number = number
+        self.state = SlotState.TURNING
+        self.asked_us = 0  # start of the open receive
+        self.first_asked_us = 0  # start of the first of the empty receives in a row
+        self.messages: list[Message] = []
+        self.receive_counts: list[int] = []  # which delivery of each message it is
+        self.flights: list[Flight] = []
+        self.deadline_us = 0  # earliest end of a visibility timeout in the batch, as its receives gave it
+        self.held_bytes = 0
+        self.left_over: list[tuple[Flight, list[Message], list[int]]] = []  # received, but beyond the payload limit
+        self.window_end_us = 0
+        self.window_timer: Timer | None = None
+        self.previous_end_us: int | None = None
+        self.retries = 0
+        self.invocation: Invocation | None = None
+
+    def make_event(self) -> dict[str, Any]:
+        """Return the event of the batch."""
+        return self.pollers.events.event(self.messages, self.receive_counts)
+
+    def finished(self, invocation: Invocation) -> None:
+        """Take the end of the invocation (C3)."""
+        self.pollers.on_invocation_end(self, invocation)
+
+
+class Pollers:
+    """The slots of one mapping, and the state machine that scales them."""
+
+    def __init__(
+        self,
+        mapping: EventSourceMapping,
+        *,
+        cap: int,
+        scaling: ScalingModel,
+        polling: PollModel,
+        window: BatchWindowModel,
+        backoff: BackoffModel,
+        retry: ThrottleRetry,
+    ) -> None:
+        self.mapping = mapping
+        self.clock = clock = mapping.clock
+        self.queue = mapping.queue
+        self.function = mapping.function
+        self.cap = cap
+        self._scaling = scaling
+        self._backoff = backoff
+        self._retry = retry
+        self._window = window
+        self._window_us = mapping.maximum_batching_window_in_seconds * MICROSECONDS
+        self._batch_size = mapping.batch_size
+        self._per_receive = min(polling.max_per_receive, mapping.batch_size)
+        self._wait_us = polling.wait_s * MICROSECONDS
+        self._initial = min(scaling.initial, cap)
+        self._idle_optimise_us = seconds(scaling.idle_optimise_after_s, name="idle_optimise_after_s")
+        self._saves_pollers = mapping.maximum_concurrency is None
+        self._reports_failures = mapping.reports_batch_item_failures
+        self._control_period_us = seconds(backoff.period_s, name="period_s")
+        self._sure_body_chars = longest_sure_body(mapping.batch_size, window.payload_bytes)
+        self._is_eager = scaling.demand == "nonempty_receive"
+        self.events = EventMaker(self.queue, shows_empty_digest=bool(self._window_us))
+
+        self.phase = Phase.STOPPED
+        self.target = float(self._initial)  #: L
+        self.allowed = self._initial  #: n
+        self.slots = 0  #: m
+        self.in_flight = 0  #: invocations
+        self._waiting: list[tuple[int, int, Slot]] = []  # POLLING, a heap by start of the receive
+        self._gathering: list[tuple[int, int, Slot]] = []  # GATHERING, sorted by end of the window
+        self._next_number = 0
+        self._t0_us = 0
+        self._growth_grid: Grid | None = None
+        self._growth: Timer | None = None
+        self._control: Timer | None = None
+        self._control_end_us = 0  # of the period that the next two counters are of
+        self._attempts_finished = 0
+        self._attempts_failed = 0
+        self._received_since_growth = False
+        self._head_timer: Timer | None = None
+        self._idle_timer: Timer | None = None
+        self._idle_check_due = False
+
+        self.polled = self.invoked = self.failed = self.deleted = 0
+        self.held = 0  #: records in batches, leftovers included
+        self.dropped = 0  #: records of batches given up
+        self.duplicates = 0  #: messages that reached the function more than once
+        self._beats = Beats()
+        self.ledger = Ledger(clock.now_us, self._counters)
+
+    # ---- life
+
+    def start(self) -> None:
+        """Begin to poll (S1)."""
+        self.phase = Phase.IDLE
+        self._set_target(float(self._initial))
+        self.queue.attach(self)
+        self._make_slots()
+        self._time_economy()
+
+    def _make_slots(self) -> None:
+        """Make the slots that are missing; they poll at this instant."""
+        clock = self.clock
+        for _ in range(self.slots, self.allowed):
+            self._next_number += 1
+            self.slots += 1
+            clock.schedule(clock.now_us, self._turn, Slot(self, self._next_number), _WORK)
+
+    def _set_target(self, target: float) -> None:
+        if target != self.target:
+            self.target = target
+            self.allowed = slots_of(target)
+            if self.clock.trace.active:
+                self.clock.trace.add((self.clock.now_us, LIMIT_CHANGED, self.mapping, target))
+
+    # ---- waiting for messages: what the queue asks (see `lambdasim.sqs.line.Consumer`)
+
+    def waiting_since_us(self, *, at_wake: bool) -> int | None:
+        """Return the start of the receive that has been open longest."""
+        self._advance(at_wake=at_wake)
+        starts = [self._waiting[0][0]] if self._waiting else []
+        starts += [slot.asked_us for _, _, slot in self._gathering]
+        return min(starts, default=None)
+
+    def serve(self, *, at_wake: bool) -> bool:
+        """Receive in a row: slots with an open batch first, then those that wait longest (ESM-083)."""
+        queue, waiting, gathering = self.queue, self._waiting, self._gathering
+        if waiting and not at_wake:
+            self._advance(at_wake=False)
+        served = False
+        while queue.visible and (gathering or waiting):
+            slot = gathering[0][2] if gathering else waiting[0][2]
+            flight = queue.take(min(self._per_receive, self._batch_size - len(slot.messages)))
+            if flight is None:
+                break
+            served = True
+            if not gathering:
+                heappop(waiting)
+            self._settle_empty(slot, at_wake=at_wake)
+            if self._take(slot, flight):
+                self.clock.schedule(self.clock.now_us, self._attempt, slot, _WORK)
+        return served
+
+    def notice_backlog(self) -> None:
+        """Messages are left that nobody waits for: the next growth tick will find demand (ESM-103)."""
+        if self._growth is None and self.target < self.cap and self.phase is Phase.ACTIVE:
+            self._time_growth(inclusive=not self.clock.has_passed(Priority.GROWTH.value))
+
+    def count_empty_receives(self) -> int:
+        """Return how many receives have ended empty by now (ESM-082, ESM-290)."""
+        now_us, wait_us = self.clock.now_us, self._wait_us
+        open_now = sum((now_us - slot.first_asked_us) // wait_us for _, _, slot in self._waiting)
+        open_now += sum((now_us - slot.first_asked_us) // wait_us for _, _, slot in self._gathering)
+        return self._beats.total + open_now
+
+    def empty_receives_by_minute(self) -> dict[int, int]:
+        """Return the empty receives by the minute in which each ended. Runtime: `O(minutes)`."""
+        beats = Beats()
+        beats._rows = list(self._beats._rows)
+        now_us, wait_us = self.clock.now_us, self._wait_us
+        for _, _, slot in (*self._waiting, *self._gathering):
+            beats.add(slot.first_asked_us + wait_us, wait_us, (now_us - slot.first_asked_us) // wait_us)
+        return beats.minutes()
+
+    def _advance(self, *, at_wake: bool) -> None:
+        """
+        Bring the heap of waiting slots up to now: a slot whose receive ended empty has begun another.
+
+        *at_wake*: in C2 a receive that ends at this very instant is still open (SQS-004).
+        """
+        waiting, wait_us = self._waiting, self._wait_us
+        ended_by_us = self.clock.now_us - (1 if at_wake else 0)
+        if not waiting or waiting[0][0] + wait_us > ended_by_us:
+            return
+        for place, (asked_us, number, slot) in enumerate(waiting):
+            slot.asked_us = asked_us + (ended_by_us - asked_us) // wait_us * wait_us
+            waiting[place] = (slot.asked_us, number, slot)
+        heapify(waiting)
+
+    def _settle_empty(self, slot: Slot, *, at_wake: bool) -> None:
+        """Take down the receives of a slot that ended empty before the one that returned something."""
+        ended_by_us = self.clock.now_us - (1 if at_wake else 0)
+        times = (ended_by_us - slot.first_asked_us) // self._wait_us
+        if times > 0:
+            self._beats.add(slot.first_asked_us + self._wait_us, self._wait_us, times)
+
+    # ---- one turn
+
+    def _turn(self, slot: Slot) -> None:
+        """Begin a turn (C5): receive what is there, or wait in line."""
+        if slot.left_over:
+            if self._gather_left_over(slot):
+                self.clock.follow(self._attempt, slot, _WORK)
+            return
+        closed = False
+        queue = self.queue
+        while queue.visible:
+            flight = queue.take(min(self._per_receive, self._batch_size - len(slot.messages)))
+            if flight is None:
+                break
+            closed = self._take(slot, flight)
+            if closed or slot.state is SlotState.GATHERING:
+                break
+        if slot.state is SlotState.GATHERING and queue.visible:
+            self.serve(at_wake=False)  # a batch that is open asks again at once, and is filled before others begin
+            closed = False
+        if queue.visible:
+            self.notice_backlog()
+        if closed:
+            self.clock.follow(self._attempt, slot, _WORK)
+        elif slot.state is SlotState.TURNING:
+            self._wait(slot)
+
+    def _wait(self, slot: Slot) -> None:
+        """Stand in line with an open receive."""
+        slot.state = SlotState.POLLING
+        slot.asked_us = slot.first_asked_us = now_us = self.clock.now_us
+        heappush(self._waiting, (now_us, slot.number, slot))
+        self._consider_idle()
+        self._time_head()
+
+    def _take(self, slot: Slot, flight: Flight) -> bool:
+        """Put what a receive returned into the batch of a slot; return whether the batch is closed."""
+        now_us = self.clock.now_us
+        if now_us >= self.ledger.border_us:
+            self.ledger.turn(now_us)
+        messages = flight.messages
+        count = len(messages)
+        self.polled += count
+        self.held += count
+        self._received_since_growth = True
+        if self.phase is Phase.IDLE:
+            self._become_active(now_us)
+        elif self._is_eager and self._growth is None:
+            self.notice_backlog()
+        receive_counts = [message.receive_count for message in messages]
+        return self._add(slot, flight, messages, receive_counts, now_us)
+
+    def _add(self, slot: Slot, flight: Flight, messages: list[Message], receive_counts: list[int], now_us: int) -> bool:
+        """Add deliveries to a batch, up to the payload limit; return whether it is closed."""
+        is_cut = False
+        if self.queue.largest_body_chars > self._sure_body_chars:
+            messages, receive_counts, is_cut = self._cut(slot, flight, messages, receive_counts)
+            if not messages and not slot.messages:
+                return False  # nothing but records too large for any event
+        opens = not slot.messages
+        if opens and messages:
+            slot.messages = messages[:] if self._window_us else messages  # others may join a copy only
+            slot.receive_counts = receive_counts
+            slot.flights = [flight]
+            slot.deadline_us = flight.deadline_us
+        elif messages:
+            slot.messages += messages
+            slot.receive_counts += receive_counts
+            slot.flights.append(flight)
+            slot.deadline_us = min(slot.deadline_us, flight.deadline_us)
+        if not self._window_us or is_cut or len(slot.messages) >= self._batch_size:
+            if slot.state is SlotState.GATHERING:
+                self._stop_gathering(slot)
+            slot.state = SlotState.INVOKING
+            return True
+        slot.asked_us = slot.first_asked_us = now_us
+        if opens:
+            slot.state = SlotState.GATHERING
+            slot.window_end_us = plan_window_end(now_us, slot.previous_end_us, self._window_us, self._window)
+            insort(self._gathering, (slot.window_end_us, slot.number, slot))
+            slot.window_timer = self.clock.timer(slot.window_end_us, self._on_window_end, slot, priority=_RESULT)
+        return False
+
+    def _cut(
+        self, slot: Slot, flight: Flight, messages: list[Message], receive_counts: list[int]
+    ) -> tuple[list[Message], list[int], bool]:
+        """Split off what does not fit into the event any more (ESM-089); fail records too large for any (ESM-090)."""
+        limit = self._window.payload_bytes
+        sizes = [self.events.size_bytes(*pair) for pair in zip(messages, receive_counts, strict=True)]
+        fitting = [not plan_cut(0, 0, (size,), limit) for size in sizes]
+        if any(fitting):
+            self._fail_oversized(flight, sum(fitting))
+            kept = [place for place, too_large in enumerate(fitting) if not too_large]
+            messages = [messages[place] for place in kept]
+            receive_counts = [receive_counts[place] for place in kept]
+            sizes = [sizes[place] for place in kept]
+        room = plan_cut(slot.held_bytes, len(slot.messages), sizes, limit)
+        slot.held_bytes += sum(sizes[:room])
+        if room == len(messages):
+            return messages, receive_counts, False
+        slot.left_over.append((flight, messages[room:], receive_counts[room:]))
+        return messages[:room], receive_counts[:room], True
+
+    def _fail_oversized(self, flight: Flight, count: int) -> None:
+        self.failed += count
+        self.held -= count
+        self.queue.let_go((flight,))
+
+    def _gather_left_over(self, slot: Slot) -> bool:
+        """Begin the next batch with what was beyond the payload limit of the last; return whether it is closed."""
+        left_over, slot.left_over = slot.left_over, []
+        closed = False
+        for flight, messages, receive_counts in left_over:
+            if closed:
+                slot.left_over.append((flight, messages, receive_counts))
+            else:
+                closed = self._add(slot, flight, messages, receive_counts, self.clock.now_us)
+        return closed
+
+    def _on_window_end(self, slot: Slot) -> None:
+        """Close a batch whose window is over (C4)."""
+        slot.window_timer = None
+        self._stop_gathering(slot)
+        slot.state = SlotState.INVOKING
+        self.clock.follow(self._attempt, slot, _WORK)
+
+    def _stop_gathering(self, slot: Slot) -> None:
+        """Take a slot out of the line of open batches; the receive that was open for it ends, empty or not at all."""
+        self._gathering.remove((slot.window_end_us, slot.number, slot))
+        now_us = self.clock.now_us
+        if slot.window_timer is None:  # the window ended: so did its last receive, empty, at this instant
+            times = -(-(now_us - slot.first_asked_us) // self._wait_us)
+            if times > 1:
+                self._beats.add(slot.first_asked_us + self._wait_us, self._wait_us, times - 1)
+            if times:
+                self._beats.add(now_us, self._wait_us, 1)
+        else:
+            slot.window_timer.cancel()
+            slot.window_timer = None
+
+    def _attempt(self, slot: Slot) -> None:
+        """Try to invoke (C5)."""
+        now_us = self.clock.now_us
+        if now_us >= self.ledger.border_us:
+            self.ledger.turn(now_us)
+        self.invoked += len(slot.messages)
+        slot.state = SlotState.INVOKING
+        self.in_flight += 1
+        try:
+            reason = self.function.begin(slot)
+        except BaseException:  # what a handler raised leaves `run()`; the invocation goes on to its end
+            self._mark_runs(slot.messages)
+            raise
+        if reason is None:
+            self._mark_runs(slot.messages)
+        else:
+            self.in_flight -= 1
+            self._on_throttle(slot, now_us)
+
+    def _mark_runs(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            if message.invocation_count == 1:
+                self.duplicates += 1
+            message.invocation_count += 1
+
+    def _on_throttle(self, slot: Slot, now_us: int) -> None:
+        """Keep a refused batch for a retry, or drop it (ESM-170 to ESM-174)."""
+        self._count_attempt(now_us, failed=True, is_throttle=True)
+        self.failed += len(slot.messages)
+        again = plan_retry(now_us, slot.retries, slot.deadline_us, self.function.timeout_us, self._retry)
+        slot.retries += 1
+        if again.at_us is None:
+            self._drop(slot)
+        else:
+            slot.state = SlotState.RETRY_WAIT
+            self.clock.schedule(again.at_us, self._attempt, slot, Priority.RETRY.value)
+
+    def _drop(self, slot: Slot) -> None:
+        """Forget the records of a slot; they come back at their own deadlines (ESM-173)."""
+        self.dropped += len(slot.messages)
+        if self.clock.trace.active:
+            self.clock.trace.add((self.clock.now_us, DROPPED, self.mapping, len(slot.messages)))
+        self.queue.let_go(slot.flights)
+        self._end_turn(slot)
+
+    def on_invocation_end(self, slot: Slot, invocation: Invocation) -> None:
+        """Take the end of an invocation (C3); what follows from it is a C4 event."""
+        self.in_flight -= 1
+        slot.invocation = invocation
+        now_us = self.clock.now_us
+        is_failed = invocation.outcome is not Outcome.SUCCESS and not self._reports_failures
+        self._count_attempt(now_us, failed=is_failed, is_throttle=False)
+        self.clock.follow(self._on_result, slot, _RESULT)
+
+    def _on_result(self, slot: Slot) -> None:
+        """Delete what succeeded, leave the rest to its visibility timeout, and end the turn (C4)."""
+        now_us = self.clock.now_us
+        if now_us >= self.ledger.border_us:
+            self.ledger.turn(now_us)
+        invocation, slot.invocation = slot.invocation, None
+        assert invocation is not None
+        messages, receive_counts = slot.messages, slot.receive_counts
+        if invocation.outcome is not Outcome.SUCCESS:
+            verdict = FAILURE
+        elif self._reports_failures and invocation.result is not None:
+            verdict = plan_response(invocation.result, {message.message_id for message in messages})
+        else:
+            verdict = SUCCESS
+        slot.previous_end_us = now_us
+        if verdict.is_failure:
+            self.failed += len(messages)
+        else:
+            if verdict.failed_ids:
+                self.failed += len(verdict.failed_ids)
+                done = [message.message_id not in verdict.failed_ids for message in messages]
+                messages = [message for message, is_done in zip(messages, done, strict=True) if is_done]
+                receive_counts = [count for count, is_done in zip(receive_counts, done, strict=True) if is_done]
+            if messages:
+                self.queue.delete_batch(messages, receive_counts)
+                self.deleted += len(messages)
+        for flight in slot.flights:
+            if flight.live:
+                self.queue.let_go(slot.flights)
+                break
+        self._end_turn(slot)
+
+    def _end_turn(self, slot: Slot) -> None:
+        """Let a slot go on with its next turn, or retire when there are too many (S6)."""
+        self.held -= len(slot.messages)
+        slot.messages = []
+        slot.receive_counts = []
+        slot.flights = []
+        slot.held_bytes = 0
+        slot.retries = 0
+        if self.slots > self.allowed and not slot.left_over:
+            self._retire()
+        else:
+            slot.state = SlotState.TURNING
+            self.clock.follow(self._turn, slot, _WORK)
+
+    def _retire(self) -> None:
+        """Count a slot out. The last one that did not wait may leave a mapping that has become idle."""
+        self.slots -= 1
+        self._consider_idle()
+
+    def _consider_idle(self) -> None:
+        """See to it that C6 of this instant looks whether the mapping has become idle, if it may have."""
+        if len(self._waiting) == self.slots and not self._idle_check_due and self.phase is Phase.ACTIVE:
+            self._idle_check_due = True
+            self.clock.timer(
+                self.clock.now_us,
+                self._check_idle,
+                priority=Priority.IDLE_CHECK.value,
+                order=self.mapping.number,
+            )
+
+    # ---- the machine
+
+    def _become_active(self, now_us: int) -> None:
+        """S2: the first message after idle time brings the initial slots back and starts the ticks."""
+        self.phase = Phase.ACTIVE
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+            self._idle_timer = None
+        self._t0_us = now_us
+        self._growth_grid = Grid.of_growth(now_us, self._scaling)
+        self._control_end_us = now_us + self._control_period_us
+        self._attempts_finished = self._attempts_failed = 0
+        self._set_target(max(self.target, float(self._initial)))
+        self._make_slots()
+
+    def _check_idle(self, _argument: object) -> None:
+        """S8: a mapping whose slots all wait becomes idle (C6)."""
+        self._idle_check_due = False
+        if self.phase is not Phase.ACTIVE or len(self._waiting) != self.slots:
+            return
+        self.phase = Phase.IDLE
+        for timer in (self._growth, self._control):
+            if timer is not None:
+                timer.cancel()
+        self._growth = self._control = None
+        self._set_target(float(self._initial))
+        self._time_economy()
+        self._time_head()
+
+    def _time_economy(self) -> None:
+        if self._saves_pollers:
+            self._idle_timer = self.clock.timer(
+                self.clock.now_us + self._idle_optimise_us,
+                self._save_pollers,
+                priority=Priority.IDLE_TIMER.value,
+                order=self.mapping.number,
+                background=True,
+            )
+
+    def _save_pollers(self, _argument: object) -> None:
+        """S9: after a long idle time fewer slots poll (C1)."""
+        self._idle_timer = None
+        self._set_target(float(min(self._scaling.idle_floor, self._initial)))
+        self._time_head()
+
+    def _would_retire(self) -> bool:
+        return self.slots > self.allowed or (self.phase is Phase.ACTIVE and self.slots > self._initial)
+
+    def _time_head(self) -> None:
+        """Put a timer at the end of the oldest open receive, if a slot would retire by it (S6, S7)."""
+        if self._head_timer is None and self._waiting and self._would_retire():
+            # Asked after C2 of this instant, receives that end now have ended; asked before (S9, C1), they are open.
+            self._advance(at_wake=not self.clock.has_passed(Priority.POLL_END.value))
+            self._head_timer = self.clock.timer(
+                self._waiting[0][0] + self._wait_us,
+                self._on_head_end,
+                priority=Priority.POLL_END.value,
+                order=self.mapping.number,
+                background=True,
+            )
+
+    def _on_head_end(self, _argument: object) -> None:
+        """Retire the slots whose receives end empty at this instant, as far as there are too many (C2)."""
+        self._head_timer = None
+        self._advance(at_wake=True)
+        waiting, now_us = self._waiting, self.clock.now_us
+        while waiting and waiting[0][0] + self._wait_us <= now_us and self._would_retire():
+            slot = heappop(waiting)[2]
+            self._settle_empty(slot, at_wake=False)
+            if self.slots <= self.allowed:
+                self._set_target(plan_release(self.target, self._initial))  # S7
+            self._retire()
+        self._advance(at_wake=False)
+        self._time_head()
+
+    def _time_growth(self, *, inclusive: bool) -> None:
+        """Put the next growth tick on the agenda, one at this very instant only if *inclusive*."""
+        grid = self._growth_grid
+        if grid is not None:
+            self._growth = self.clock.timer(
+                grid.first_from(self.clock.now_us, inclusive=inclusive),
+                self._grow,
+                priority=Priority.GROWTH.value,
+                order=self.mapping.number,
+                background=True,
+            )
+
+    def _grow(self, _argument: object) -> None:
+        """S3, S4: one more slot if there is demand (C7)."""
+        self._growth = None
+        has_demand = self._received_since_growth if self._is_eager else self.queue.receivable > 0
+        self._received_since_growth = False
+        if not has_demand or self.target >= self.cap:
+            return
+        self._set_target(plan_growth(self.target, self.cap, self._scaling))
+        self._make_slots()
+        if self.target < self.cap and not self._is_eager:
+            self._time_growth(inclusive=False)
+
+    def _count_attempt(self, now_us: int, *, failed: bool, is_throttle: bool) -> None:
+        """
+        Count a finished attempt in its control period.
+
+        A control tick runs first in C4: what ended at its instant (C3) is still of the period before, what was refused
+        then (C5) is of the next.
+        """
+        if now_us > self._control_end_us or (is_throttle and now_us == self._control_end_us):
+            late_us = now_us - self._t0_us + (1 if is_throttle else 0)
+            self._control_end_us = self._t0_us + -(-late_us // self._control_period_us) * self._control_period_us
+            self._attempts_finished = self._attempts_failed = 0
+        self._attempts_finished += 1
+        if failed and self._backoff.enabled:
+            self._attempts_failed += 1
+            if self._control is None:
+                self._control = self.clock.timer(
+                    self._control_end_us,
+                    self._on_control,
+                    priority=Priority.CONTROL.value,
+                    order=self.mapping.number,
+                    background=True,
+                )
+
+    def _on_control(self, _argument: object) -> None:
+        """S5: lower the target by the share of failed attempts (C4)."""
+        self._control = None
+        before = self.target
+        self._set_target(plan_backoff(before, self.cap, self._attempts_failed, self._attempts_finished, self._backoff))
+        self._attempts_finished = self._attempts_failed = 0
+        self._control_end_us += self._control_period_us
+        if self.target < before:
+            self._time_head()
+            if self.queue.visible:
+                self.notice_backlog()
+
+    # ---- numbers for others
+
+    @property
+    def waiting(self) -> int:
+        """Slots with an open receive and nothing held."""
+        return len(self._waiting)
+
+    def check_invariants(self) -> None:
+        """Assert what must hold between two events (ESM-107, ESM-110)."""
+        name = self.mapping.uuid
+        assert 0 <= self.target <= self.cap, f"{name}: target {self.target} is not within 0 and the cap {self.cap}"
+        assert self.allowed == slots_of(self.target), f"{name}: {self.allowed} slots allowed at target {self.target}"
+        assert self.in_flight <= self.slots, f"{name}: {self.in_flight} in flight with {self.slots} slots"
+        assert self.in_flight <= self.cap, f"{name}: {self.in_flight} in flight, the cap is {self.cap}"
+        assert len(self._waiting) + len(self._gathering) <= self.slots, f"{name}: more slots wait than there are"
+        assert all(slot.state is SlotState.POLLING for _, _, slot in self._waiting)
+        assert all(slot.state is SlotState.GATHERING for _, _, slot in self._gathering)
+        assert self.held >= 0, f"{name}: {self.held} records held"
+        if self.phase is Phase.IDLE and self.slots:
+            turning = self.slots - len(self._waiting)
+            assert not self.in_flight, f"{name}: idle with {self.in_flight} in flight"
+            assert turning >= 0
+
+    def _counters(self) -> tuple[int, ...]:
+        return self.polled, self.invoked, self.failed, self.deleted

@@ -1,0 +1,36 @@
+"""AWS Lambda: a function, usable on its own."""
+
+from lambdasim.lambda_.billing import PriceBook
+from lambdasim.lambda_.concurrency import ConcurrencyPool
+from lambdasim.lambda_.context import Context, InvocationTimedOut
+from lambdasim.lambda_.function import Function, FunctionSnapshot
+from lambdasim.lambda_.invocation import Invocation, InvokeResult, Outcome, Request
+from lambdasim.lambda_.limits import (
+    ColdStartModel,
+    Distribution,
+    EnvironmentModel,
+    LambdaLimits,
+    RpsModel,
+    RuntimeModel,
+    ScalingRate,
+)
+
+__all__ = [
+    "ColdStartModel",
+    "ConcurrencyPool",
+    "Context",
+    "Distribution",
+    "EnvironmentModel",
+    "Function",
+    "FunctionSnapshot",
+    "Invocation",
+    "InvocationTimedOut",
+    "InvokeResult",
+    "LambdaLimits",
+    "Outcome",
+    "PriceBook",
+    "Request",
+    "RpsModel",
+    "RuntimeModel",
+    "ScalingRate",
+]

@@ -1,0 +1,179 @@
+"""
+Who may run: the account's concurrency, reserved parts of it, the rates that come with both, and the pace of new
+environments. Admission is a handful of comparisons of integers (LAM-200).
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Final
+
+from lambdasim.clock.meters import Steps
+from lambdasim.errors import UsageError
+from lambdasim.errors.lambda_ import InvalidParameterValueException
+from lambdasim.lambda_.limits import LambdaLimits, ScalingRate
+from lambdasim.units import MICROSECONDS
+
+ACCOUNT_CONCURRENCY: Final = "ConcurrentInvocationLimitExceeded"
+ACCOUNT_RATE: Final = "FunctionInvocationRateLimitExceeded"
+RESERVED_CONCURRENCY: Final = "ReservedFunctionConcurrentInvocationLimitExceeded"
+RESERVED_RATE: Final = "ReservedFunctionInvocationRateLimitExceeded"
+
+
+class RateWindow:
+    """Admitted requests of the current second of the simulated clock (LAM-211)."""
+
+    __slots__ = ("_end_us", "_length_us", "count")
+
+    def __init__(self, length_s: int = 1) -> None:
+        self._length_us = length_s * MICROSECONDS
+        self._end_us = 0
+        self.count = 0
+
+    def at(self, now_us: int) -> int:
+        """Return how many were admitted in the window that now lies in."""
+        if now_us >= self._end_us:
+            self._end_us = (now_us // self._length_us + 1) * self._length_us
+            self.count = 0
+        return self.count
+
+
+class EnvironmentTokens:
+    """Tokens for new environments of one function, kept exactly, in millionths (LAM-231)."""
+
+    __slots__ = ("_at_us", "_left", "_model")
+
+    def __init__(self, model: ScalingRate, now_us: int) -> None:
+        self._model = model
+        self._left = model.capacity * MICROSECONDS
+        self._at_us = now_us
+
+    def left(self, now_us: int) -> int:
+        """Return the whole tokens there are at *now_us*."""
+        model = self._model
+        full = model.capacity * MICROSECONDS
+        if model.mode == "off":
+            return model.capacity
+        if model.mode == "bucket":
+            self._left = min(full, self._left + (now_us - self._at_us) * model.refill_per_s)
+        elif now_us // (model.window_s * MICROSECONDS) != self._at_us // (model.window_s * MICROSECONDS):
+            self._left = full
+        self._at_us = now_us
+        return self._left // MICROSECONDS
+
+    def take(self, now_us: int) -> bool:
+        """Use one token; return whether there was one."""
+        if self._model.mode == "off":
+            return True
+        if not self.left(now_us):
+            return False
+        self._left -= MICROSECONDS
+        return True
+
+
+class ConcurrencyPool:
+    """
+    The concurrency of one account in one Region, shared by its functions.
+
+    Args:
+        account_concurrency: Invocations that may be in flight together, 1 or more.
+        unreserved_floor: What must stay unreserved.
+
+    Rules: LAM-011, LAM-150 to LAM-158.
+    """
+
+    def __init__(self, account_concurrency: int = 1_000, *, unreserved_floor: int = 100) -> None:
+        if isinstance(account_concurrency, bool) or not isinstance(account_concurrency, int) or account_concurrency < 1:
+            msg = f"account_concurrency={account_concurrency!r} must be a whole number of 1 or more"
+            raise UsageError(msg)
+        self.account_concurrency = account_concurrency
+        self.unreserved_floor = unreserved_floor
+        self.in_flight = 0  #: of all functions
+        self.unreserved_in_flight = 0  #: of functions without reserved concurrency
+        self._reserved: dict[str, int] = {}
+        self._reserved_total = 0
+        self.window = RateWindow()
+        self.all_steps = Steps()
+        self.unreserved_steps = Steps()
+        self._claimed_steps: Steps | None = None  # until something is set aside it is the unreserved part
+
+    @classmethod
+    def of(cls, limits: LambdaLimits) -> ConcurrencyPool:
+        """Return the pool that these limits describe."""
+        return cls(limits.account_concurrency, unreserved_floor=limits.unreserved_floor)
+
+    @property
+    def reserved(self) -> int:
+        """Concurrency set aside for functions."""
+        return self._reserved_total
+
+    @property
+    def unreserved_capacity(self) -> int:
+        """What all functions without reserved concurrency share (LAM-150)."""
+        return self.account_concurrency - self._reserved_total
+
+    def reserve(self, function_name: str, amount: int, now_us: int) -> None:
+        """
+        Set concurrency aside for a function, in place of what it had; it becomes its ceiling too (LAM-151).
+
+        Raises:
+            InvalidParameterValueException: Less than the floor would stay unreserved (LAM-152).
+        """
+        others = self.reserved - self._reserved.get(function_name, 0)
+        if amount and self.account_concurrency - others - amount < self.unreserved_floor:
+            msg = (
+                "Specified ReservedConcurrentExecutions for function decreases account's "
+                f"UnreservedConcurrentExecution below its minimum value of [{self.unreserved_floor}]."
+            )
+            raise InvalidParameterValueException(msg)
+        if self._claimed_steps is None:
+            self._claimed_steps = deepcopy(self.unreserved_steps)
+        self._reserved[function_name] = amount
+        self._reserved_total = others + amount
+        self._note_claimed(now_us)
+
+    def release_reserve(self, function_name: str, now_us: int) -> None:
+        """Give a function's reserved concurrency back."""
+        self._reserved_total -= self._reserved.pop(function_name, 0)
+        self._note_claimed(now_us)
+
+    def enter(self, now_us: int, *, unreserved: bool) -> None:
+        """Take note that an invocation begins."""
+        self.in_flight += 1
+        self.all_steps.change(now_us, self.in_flight)
+        if unreserved:
+            self.unreserved_in_flight += 1
+            self.unreserved_steps.change(now_us, self.unreserved_in_flight)
+            if self._claimed_steps is not None:
+                self._claimed_steps.change(now_us, self.claimed)
+
+    def leave(self, now_us: int, *, unreserved: bool) -> None:
+        """Take note that an invocation ends."""
+        self.in_flight -= 1
+        self.all_steps.change(now_us, self.in_flight)
+        if unreserved:
+            self.unreserved_in_flight -= 1
+            self.unreserved_steps.change(now_us, self.unreserved_in_flight)
+            if self._claimed_steps is not None:
+                self._claimed_steps.change(now_us, self.claimed)
+
+    def move_in_flight(self, amount: int, now_us: int) -> None:
+        """Count so many more invocations in flight as unreserved: a function gained or lost its reserve."""
+        if amount:
+            self.unreserved_in_flight += amount
+            self.unreserved_steps.change(now_us, self.unreserved_in_flight)
+            self._note_claimed(now_us)
+
+    @property
+    def claimed(self) -> int:
+        """Unreserved invocations in flight and everything that is set aside (LAM-264)."""
+        return self.unreserved_in_flight + self.reserved
+
+    @property
+    def claimed_steps(self) -> Steps:
+        """The meter of ClaimedAccountConcurrency."""
+        return self.unreserved_steps if self._claimed_steps is None else self._claimed_steps
+
+    def _note_claimed(self, now_us: int) -> None:
+        if self._claimed_steps is not None:
+            self._claimed_steps.change(now_us, self.claimed)

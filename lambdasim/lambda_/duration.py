@@ -1,0 +1,59 @@
+"""How long an invocation takes: a number, a callable of the event, or anything that can be drawn from (LAM-042)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from lambdasim.clock import Streams
+from lambdasim.errors import UsageError
+from lambdasim.lambda_.limits import Distribution, DurationLike
+from lambdasim.units import MICROSECONDS, seconds
+
+
+class DurationModel:
+    """
+    A duration in one of its forms.
+
+    Args:
+        value: Seconds, a timedelta, a callable of the event that returns them, or an object with `sample(random)`.
+        streams: The random streams of the simulation.
+        stream: The name of the stream that samples draw from.
+        name: What to call it in errors.
+    Raises:
+        UsageError: The value is none of these, or negative.
+    """
+
+    __slots__ = ("_distribution", "_name", "_of_event", "_random", "constant_us", "needs_event")
+
+    def __init__(self, value: DurationLike, streams: Streams, stream: str, *, name: str) -> None:
+        self._name = name
+        self._distribution: Distribution | None = None
+        self._of_event: Any = None
+        self._random: Any = None
+        self.constant_us: int | None = None  #: the duration, if it is always the same
+        self.needs_event = False  #: whether `draw_us` looks at the event
+        if isinstance(value, int | float | Decimal | timedelta):
+            self.constant_us = seconds(value, name=name)
+        elif isinstance(value, Distribution):
+            self._distribution = value
+            self._random = streams[stream]
+        elif callable(value):
+            self._of_event = value
+            self.needs_event = True
+        else:
+            msg = f"{name}={value!r} is no duration; give seconds, a callable of the event, or an object with sample()"
+            raise UsageError(msg)
+
+    def draw_us(self, event: object) -> int:
+        """Return the duration of one invocation in microseconds."""
+        if self.constant_us is not None:
+            return self.constant_us
+        if self._distribution is not None:
+            drawn = self._distribution.sample(self._random)
+            if not drawn >= 0:
+                msg = f"{self._name}: {self._distribution!r} drew {drawn!r}; a duration is 0 or more"
+                raise UsageError(msg)
+            return round(drawn * MICROSECONDS)
+        return seconds(self._of_event(event), name=self._name)

@@ -1,0 +1,187 @@
+"""
+Execution environments: who is idle, which one is taken, when one is reclaimed.
+
+Idle environments lie on a stack in groups by the instant at which they became idle, so that the newest group is on top
+and, within it, the lowest id is taken first (LAM-121). Reclaims need one background timer per function, not one per
+environment: it stands at the earliest end, and looks again when it fires.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections import deque
+from typing import Any, Final
+
+from lambdasim.clock import Clock, Kind, Priority, Timer
+from lambdasim.lambda_.limits import EnvironmentModel
+from lambdasim.units import seconds
+
+STARTED: Final = Kind("environment started", lambda name, environment: (name, {"environment": environment.id}))
+REAPED: Final = Kind("environment reaped", lambda name, environment: (name, {"environment": environment.id}))
+
+
+class Environment:
+    """
+    One execution environment. *state* and *tmp* belong to the handler: a dict per environment, and one that stands for
+    `/tmp`; a reset loses the first and keeps the second (LAM-083).
+    """
+
+    __slots__ = ("is_reset", "number", "retire_at_us", "served", "state", "tmp")
+
+    def __init__(self, number: int, retire_at_us: int) -> None:
+        self.number = number  #: 1, 2, … in order of creation (LAM-122)
+        self.retire_at_us = retire_at_us  #: from then on it is not used again (LAM-128)
+        self.served = 0  #: invocations begun on it
+        self.is_reset = False  #: its next invocation repeats the init
+        self.state: dict[Any, Any] = {}
+        self.tmp: dict[Any, Any] = {}
+
+    @property
+    def id(self) -> str:
+        """`A`, `B`, … `Z`, `AA`, … (LAM-122)."""
+        text, rest = "", self.number
+        while rest:
+            rest, digit = divmod(rest - 1, 26)
+            text = chr(ord("A") + digit) + text
+        return text
+
+    def reset(self) -> None:
+        """Lose what the process held; the next invocation begins with its init again."""
+        self.is_reset = True
+        self.state = {}
+
+
+class Environments:
+    """The environments of one function."""
+
+    __slots__ = (
+        "_clock",
+        "_groups",
+        "_idle_count",
+        "_lifetime_us",
+        "_made",
+        "_model",
+        "_name",
+        "_timer",
+        "_ttl_us",
+        "busy",
+    )
+
+    def __init__(self, name: str, clock: Clock, model: EnvironmentModel) -> None:
+        self._name = name
+        self._clock = clock
+        self._model = model
+        self._ttl_us = seconds(model.idle_ttl_s, name="idle_ttl_s")
+        self._lifetime_us = seconds(model.max_lifetime_s, name="max_lifetime_s")
+        self._groups: deque[tuple[int, list[Environment]]] = deque()  # idle since, those with the lowest id last
+        self._idle_count = 0
+        self._made = 0
+        self._timer: Timer | None = None
+        self.busy = 0
+
+    @property
+    def idle(self) -> int:
+        """Environments that wait for a request."""
+        return self._idle_count
+
+    @property
+    def alive(self) -> int:
+        """All environments."""
+        return self.busy + self._idle_count
+
+    @property
+    def cold_starts(self) -> int:
+        """Environments ever made."""
+        return self._made
+
+    def has_idle(self) -> bool:
+        """Whether a request would find an environment."""
+        return self._idle_count > 0
+
+    def take(self) -> Environment:
+        """Take an idle environment by the rule of `EnvironmentModel.reuse`; there must be one. Runtime: `O(1)`."""
+        groups = self._groups
+        if self._model.reuse == "most_recent":
+            group = groups[-1][1]
+            environment = group.pop()
+            if not group:
+                groups.pop()
+        elif self._model.reuse == "least_recent":
+            group = groups[0][1]
+            environment = group.pop()
+            if not group:
+                groups.popleft()
+        else:
+            place = min(range(len(groups)), key=lambda index: groups[index][1][-1].number)
+            group = groups[place][1]
+            environment = group.pop()
+            if not group:
+                del groups[place]
+        self._idle_count -= 1
+        self.busy += 1
+        environment.served += 1
+        return environment
+
+    def make(self) -> Environment:
+        """Make a new environment, for a cold start."""
+        self._made += 1
+        environment = Environment(self._made, self._clock.now_us + self._lifetime_us)
+        self.busy += 1
+        environment.served = 1
+        if self._clock.trace.active:
+            self._clock.trace.add((self._clock.now_us, STARTED, self._name, environment))
+        return environment
+
+    def give_back(self, environment: Environment) -> None:
+        """Let an environment become idle, or end it when it is too old (LAM-128)."""
+        now_us = self._clock.now_us
+        self.busy -= 1
+        if now_us >= environment.retire_at_us:
+            self._reap(environment)
+            return
+        groups = self._groups
+        if groups and groups[-1][0] == now_us:
+            insort(groups[-1][1], environment, key=lambda other: -other.number)
+        else:
+            groups.append((now_us, [environment]))
+        self._idle_count += 1
+        timer = self._timer
+        if timer is None:
+            self._time(min(now_us + self._ttl_us, environment.retire_at_us))
+        elif environment.retire_at_us < timer.at_us:
+            timer.cancel()
+            self._time(environment.retire_at_us)
+
+    def destroy(self, environment: Environment) -> None:
+        """End a busy environment."""
+        self.busy -= 1
+        self._reap(environment)
+
+    def _time(self, at_us: int) -> None:
+        self._timer = self._clock.timer(at_us, self._on_timer, priority=Priority.COMPLETION.value, background=True)
+
+    def _on_timer(self, _argument: object) -> None:
+        """End the idle environments that are due, and look when the next one will be. Runtime: `O(idle)`."""
+        self._timer = None
+        now_us = self._clock.now_us
+        kept: deque[tuple[int, list[Environment]]] = deque()
+        next_us: int | None = None
+        for since_us, group in self._groups:
+            alive = []
+            for environment in group:
+                end_us = min(since_us + self._ttl_us, environment.retire_at_us)
+                if end_us <= now_us:
+                    self._idle_count -= 1
+                    self._reap(environment)
+                else:
+                    alive.append(environment)
+                    next_us = end_us if next_us is None else min(next_us, end_us)
+            if alive:
+                kept.append((since_us, alive))
+        self._groups = kept
+        if next_us is not None:
+            self._time(next_us)
+
+    def _reap(self, environment: Environment) -> None:
+        if self._clock.trace.active:
+            self._clock.trace.add((self._clock.now_us, REAPED, self._name, environment))

@@ -1,0 +1,206 @@
+"""One invocation: what was asked, what came of it, and how AWS would word it."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Protocol
+
+from attrs import frozen
+
+from lambdasim.lambda_.billing import billed_milliseconds
+from lambdasim.units import as_datetime
+
+if TYPE_CHECKING:
+    from lambdasim.lambda_.environments import Environment
+    from lambdasim.lambda_.function import Function
+
+
+class Outcome(Enum):
+    """How an invocation ended (LAM-081)."""
+
+    RUNNING = "running"
+    SUCCESS = "success"
+    ERROR = "error"  #: the handler raised
+    UNSERIALISABLE = "unserialisable"  #: the handler returned what JSON cannot hold
+    EXIT = "exit"  #: the handler ended its process
+    TIMEOUT = "timeout"
+    TOO_LARGE = "too large"  #: the answer is above the limit (LAM-066)
+
+
+class Request(Protocol):
+    """Who asks for an invocation: a caller, or a slot of an event source mapping."""
+
+    def make_event(self) -> Any:
+        """Return the event, as a fresh object."""
+        ...
+
+    def finished(self, invocation: Invocation) -> None:
+        """Take the end of the invocation."""
+        ...
+
+
+class Invocation:
+    """
+    One invocation of a function. Instants are microseconds since the start.
+
+    `result` is what the handler returned; `exception` the very object it raised.
+    """
+
+    __slots__ = (
+        "_number",
+        "_request",
+        "admitted_at_us",
+        "ended_at_us",
+        "environment",
+        "event",
+        "exception",
+        "function",
+        "init_us",
+        "is_cold_start",
+        "log",
+        "memory_size",
+        "outcome",
+        "result",
+        "started_at_us",
+    )
+
+    def __init__(self, function: Function, request: Request, number: int, admitted_at_us: int) -> None:
+        self.function = function
+        self._request = request
+        self._number = number
+        self.admitted_at_us = admitted_at_us  #: when it was accepted
+        self.started_at_us = admitted_at_us  #: when the handler began: after the init of a cold start
+        self.ended_at_us: int | None = None
+        self.environment: Environment | None = None
+        self.is_cold_start = False
+        self.init_us = 0  #: of a cold start; placement not included
+        self.memory_size = function.memory_size
+        self.event: Any = None  #: None for a function without a handler
+        self.result: Any = None
+        self.exception: BaseException | None = None
+        self.outcome = Outcome.RUNNING
+        self.log: list[str] = []  #: what the handler wrote through its context
+
+    @property
+    def request_id(self) -> str:
+        """In UUID form; the same in every run with one seed (LAM-046)."""
+        return self.function.request_ids.text(self._number)
+
+    @property
+    def is_error(self) -> bool:
+        """Whether it ended as a function error."""
+        return self.outcome not in (Outcome.SUCCESS, Outcome.RUNNING)
+
+    @property
+    def duration_us(self) -> int:
+        """From the begin of the handler to the end; 0 while it runs (LAM-124)."""
+        return 0 if self.ended_at_us is None else self.ended_at_us - self.started_at_us
+
+    @property
+    def billed_ms(self) -> int:
+        """Billed milliseconds (LAM-300)."""
+        init_us = self.init_us if self.function.runtime.billing == "current" else 0
+        return billed_milliseconds(self.duration_us, init_us)
+
+    @property
+    def function_error(self) -> str | None:
+        """`Unhandled` (or what the runtime model says) on a function error, else None (LAM-080)."""
+        return self.function.runtime.error_kind if self.is_error else None
+
+    @property
+    def payload(self) -> bytes:
+        """What a synchronous caller gets: compact JSON (LAM-062, LAM-081)."""
+        value = self.result if self.outcome is Outcome.SUCCESS else self._error_payload()
+        return dumps(value).encode()
+
+    def _error_payload(self) -> dict[str, Any]:
+        request_id = self.request_id
+        timeout_text = f"Task timed out after {self.function.timeout:.2f} seconds"
+        if self.outcome is Outcome.TIMEOUT:
+            if self.function.runtime.error_format == "legacy":
+                ended_us = self.function.clock.start_us + (self.ended_at_us or 0)
+                moment = as_datetime(ended_us).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+                return {"errorMessage": f"{moment} {request_id} {timeout_text}"}
+            return {"errorMessage": f"RequestId: {request_id} Error: {timeout_text}", "errorType": "Sandbox.Timedout"}
+        if self.outcome is Outcome.TOO_LARGE:
+            limit = self.function.limits.sync_response_bytes
+            text = f"Response payload size exceeded maximum allowed payload size ({limit} bytes)."
+            return {"errorMessage": text, "errorType": "Function.ResponseSizeTooLarge"}
+        if self.outcome is Outcome.UNSERIALISABLE:
+            return {
+                "errorMessage": f"Unable to marshal response: {describe(self.exception)}",
+                "errorType": "Runtime.MarshalError",
+                "requestId": request_id,
+                "stackTrace": [],
+            }
+        if self.outcome is Outcome.EXIT:
+            code = self.exception.code if isinstance(self.exception, SystemExit) else 1
+            status = code if isinstance(code, int) else (1 if code else 0)
+            why = f"with error: exit status {status}" if status else "without providing a reason"
+            return {
+                "errorMessage": f"RequestId: {request_id} Error: Runtime exited {why}",
+                "errorType": "Runtime.ExitError",
+            }
+        if self.exception is None:  # a function without a handler that failed by its failure_rate
+            text, kind, stack = "failed by failure_rate", "Error", []
+        else:
+            text, kind = describe(self.exception), type(self.exception).__name__
+            stack = traceback.format_tb(self.exception.__traceback__)
+        return {"errorMessage": text, "errorType": kind, "requestId": request_id, "stackTrace": stack}
+
+    @property
+    def log_lines(self) -> list[str]:
+        """START, what the handler wrote, END and REPORT (LAM-047)."""
+        request_id = self.request_id
+        lines = [f"START RequestId: {request_id} Version: $LATEST", *self.log]
+        if self.ended_at_us is None:
+            return lines
+        parts = [
+            f"REPORT RequestId: {request_id}",
+            f"Duration: {self.duration_us / 1000:.2f} ms",
+            f"Billed Duration: {self.billed_ms} ms",
+            f"Memory Size: {self.memory_size} MB",
+            f"Max Memory Used: {self.function.runtime.memory_used_mb} MB",
+        ]
+        if self.is_cold_start:
+            parts.append(f"Init Duration: {self.init_us / 1000:.2f} ms")
+        if self.outcome is Outcome.TIMEOUT:
+            parts.append("Status: timeout")
+        elif self.is_error:
+            parts += ["Status: error", f"Error Type: {self._error_payload()['errorType']}"]
+        return [*lines, f"END RequestId: {request_id}", "\t".join(parts)]
+
+    def __repr__(self) -> str:
+        """Show the function and the outcome."""
+        return f"<invocation of {self.function.name}, {self.outcome.value}>"
+
+
+@frozen(kw_only=True)
+class InvokeResult:
+    """The answer to a synchronous invoke (LAM-061, LAM-062)."""
+
+    status_code: int
+    executed_version: str | None
+    payload: bytes  #: compact JSON
+    function_error: str | None = None  #: set when the function failed; the status is 200 all the same
+    log_result: str | None = None
+
+    @property
+    def value(self) -> Any:
+        """The payload, parsed; None when there is none."""
+        return json.loads(self.payload) if self.payload else None
+
+
+def dumps(value: object) -> str:
+    """Return compact JSON text."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def describe(error: BaseException | None) -> str:
+    """Return the text of an exception, also of one that cannot be printed."""
+    try:
+        return str(error)
+    except Exception:
+        return f"<unprintable {type(error).__name__}>"

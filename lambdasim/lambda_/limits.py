@@ -1,0 +1,119 @@
+"""Quotas and models of AWS Lambda: every figure that a user may change, in frozen objects (LAM-010)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any, ClassVar, Final, Literal, Protocol, runtime_checkable
+
+from attrs import field, frozen, validators
+
+from lambdasim.units import Duration
+
+
+@runtime_checkable
+class Distribution(Protocol):
+    """Anything that can be drawn from, such as the distributions of `lambdasim.workload`."""
+
+    def sample(self, random: Any) -> float:
+        """Return one value in seconds; only `random.random()` may be used."""
+        ...
+
+
+DurationLike = int | float | Decimal | timedelta | Callable[[Any], Any] | Distribution
+
+DEFAULT_DURATION_S: Final = Decimal("0.1")  # LAM-042
+
+
+@frozen(kw_only=True)
+class LambdaLimits:
+    """Quotas of the account and of functions."""
+
+    account_concurrency: int = field(default=1_000, validator=validators.ge(1))  #: LAM-011
+    unreserved_floor: int = field(default=100, validator=validators.ge(0))  #: LAM-152
+    rps_factor: int = field(default=10, validator=validators.ge(1))  #: LAM-210
+    timeout_min_s: int = 1
+    timeout_max_s: int = 900
+    timeout_default_s: int = 3
+    memory_min_mb: int = 128
+    memory_max_mb: int = 10_240
+    memory_default_mb: int = 128
+    sync_request_bytes: int = 6_291_456  #: LAM-066
+    sync_response_bytes: int = 6_291_556  #: LAM-066
+
+
+@frozen(kw_only=True)
+class ColdStartModel:
+    """What a new execution environment costs in time (LAM-123)."""
+
+    placement_s: Duration = 0
+    init_s: DurationLike = 0  #: a number, a callable of the event (None at init), or a distribution
+    init_limit_s: Duration = 10  #: LAM-126
+
+    TYPICAL: ClassVar[ColdStartModel]
+
+
+ColdStartModel.TYPICAL = ColdStartModel(placement_s=Decimal("0.1"), init_s=Decimal("0.25"))
+
+
+@frozen(kw_only=True)
+class EnvironmentModel:
+    """How long execution environments live, and which idle one is taken (LAM-121, LAM-127, LAM-128)."""
+
+    idle_ttl_s: Duration = 600
+    max_lifetime_s: Duration = 7_200
+    reuse: Literal["most_recent", "least_recent", "lowest_id"] = field(
+        default="most_recent", validator=validators.in_(("most_recent", "least_recent", "lowest_id"))
+    )
+
+
+@frozen(kw_only=True)
+class ScalingRate:
+    """How fast a function gets new on-demand environments (LAM-230, LAM-233)."""
+
+    capacity: int = field(default=1_000, validator=validators.ge(1))
+    refill_per_s: int = field(default=100, validator=validators.ge(0))
+    mode: Literal["bucket", "window", "off"] = field(
+        default="bucket", validator=validators.in_(("bucket", "window", "off"))
+    )
+    window_s: int = field(default=10, validator=validators.ge(1))  #: of mode `window`: [10k, 10k + 10) s, no carry-over
+
+    DEFAULT: ClassVar[ScalingRate]
+    FIXED_WINDOW: ClassVar[ScalingRate]
+    HALF: ClassVar[ScalingRate]
+    OFF: ClassVar[ScalingRate]
+
+
+ScalingRate.DEFAULT = ScalingRate()
+ScalingRate.FIXED_WINDOW = ScalingRate(mode="window")
+ScalingRate.HALF = ScalingRate(capacity=500, refill_per_s=50)
+ScalingRate.OFF = ScalingRate(mode="off")
+
+
+@frozen(kw_only=True)
+class RpsModel:
+    """The rate quota that comes with every concurrency quota (LAM-210, LAM-211)."""
+
+    mode: Literal["window", "off"] = field(default="window", validator=validators.in_(("window", "off")))
+    window_s: int = field(default=1, validator=validators.ge(1))
+
+
+@frozen(kw_only=True)
+class RuntimeModel:
+    """What the runtime answers and what is billed (LAM-080, LAM-082, LAM-300)."""
+
+    error_kind: Literal["Unhandled", "Handled"] = field(
+        default="Unhandled", validator=validators.in_(("Unhandled", "Handled"))
+    )
+    error_format: Literal["current", "legacy"] = field(
+        default="current", validator=validators.in_(("current", "legacy"))
+    )
+    billing: Literal["current", "pre_2025_08"] = field(
+        default="current", validator=validators.in_(("current", "pre_2025_08"))
+    )
+    memory_used_mb: int = field(default=0, validator=validators.ge(0))
+    logs_kept: int = field(default=1_000, validator=validators.ge(0))  #: newest invocations that a function keeps
+
+
+FUNCTION_SETTINGS: Final = (LambdaLimits, ColdStartModel, EnvironmentModel, ScalingRate, RpsModel, RuntimeModel)

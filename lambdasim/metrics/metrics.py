@@ -1,0 +1,245 @@
+"""
+CloudWatch's metrics: which there are, what each is made of, and who is asked for it.
+
+Namespaces, names, dimensions, units and statistics are AWS's; the moment and time stamp of each datum are those of
+SQS-601, SQS-602, LAM-262 and ESM-280.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from lambdasim.clock import Clock
+from lambdasim.clock.meters import merge
+from lambdasim.errors import UsageError
+from lambdasim.esm import EventSourceMapping
+from lambdasim.lambda_ import ConcurrencyPool, Function
+from lambdasim.metrics.series import Series, check_period, make_series
+from lambdasim.sqs import Queue
+from lambdasim.units import MICROSECONDS, MINUTE_US
+
+Data = dict[int, list[tuple[float, int]]]
+
+SQS: Final = "AWS/SQS"
+LAMBDA: Final = "AWS/Lambda"
+
+#: name -> (place among the counters of a queue, unit); only sums are published
+_QUEUE_SUMS: Final = {
+    "NumberOfMessagesSent": 0,
+    "NumberOfMessagesReceived": 1,
+    "NumberOfMessagesDeleted": 2,
+    "NumberOfEmptyReceives": 3,
+}
+_QUEUE_GAUGES: Final = {
+    "ApproximateNumberOfMessagesVisible": 0,
+    "ApproximateNumberOfMessagesNotVisible": 1,
+    "ApproximateNumberOfMessagesDelayed": 2,
+    "ApproximateAgeOfOldestMessage": 3,
+}
+_QUEUE_OTHERS: Final = ("SentMessageSize",)
+_FUNCTION_METRICS: Final = ("Invocations", "Errors", "Throttles", "Duration", "ConcurrentExecutions")
+_REGION_METRICS: Final = ("UnreservedConcurrentExecutions", "ClaimedAccountConcurrency")
+_MAPPING_SUMS: Final = {
+    "PolledEventCount": 0,
+    "InvokedEventCount": 1,
+    "FailedInvokeEventCount": 2,
+    "DeletedEventCount": 3,
+}
+_UNITS: Final = {
+    "SentMessageSize": "Bytes",
+    "ApproximateAgeOfOldestMessage": "Seconds",
+    "Duration": "Milliseconds",
+}
+
+
+class Metrics:
+    """
+    The metrics of one simulation, always on: nothing is recorded for them, they are read off the meters.
+
+    Args:
+        clock: Of the simulation.
+        pool: The account's concurrency.
+        queues, functions, mappings: What there is, looked up at each call.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        pool: ConcurrencyPool,
+        queues: Mapping[str, Queue],
+        functions: Mapping[str, Function],
+        mappings: Mapping[str, EventSourceMapping],
+    ) -> None:
+        self._clock = clock
+        self._pool = pool
+        self._queues = queues
+        self._functions = functions
+        self._mappings = mappings
+
+    def series(self, namespace: str, metric_name: str, statistic: str, period: int = 60, **dimensions: str) -> Series:
+        """
+        Return one metric by period.
+
+        Args:
+            namespace: `AWS/SQS` or `AWS/Lambda`.
+            metric_name: CloudWatch's, such as `NumberOfMessagesSent`.
+            statistic: `Sum`, `Average`, `Minimum`, `Maximum`, `SampleCount`, or a percentile such as `p99`; counters of
+                SQS and of mappings have `Sum` only.
+            period: Seconds, a multiple of 60.
+            dimensions: `QueueName=…`; `FunctionName=…`, with or without `Resource=…`, or none for the whole Region;
+                `EventSourceMappingUUID=…`.
+        Returns:
+            A series, empty where there is no data (nor such a queue, function or mapping).
+        Raises:
+            UsageError: No such metric, statistic or dimension.
+
+        Rules: SQS-601, SQS-602, LAM-260 to LAM-264, ESM-280. Runtime: `O(minutes)` and data asked for.
+        """
+        minutes = check_period(period)
+        find = self._find(namespace, metric_name, statistic, dimensions)
+        data = find()
+        unit = _UNITS.get(metric_name, "Count")
+        return make_series(data, statistic, minutes, unit, scale=1000 if metric_name == "Duration" else 1)
+
+    def to_dataframe(self, period: int = 60) -> Any:
+        """
+        Return every metric that has data as a pandas DataFrame (extra `planning`).
+
+        The index is the begin of each period in seconds since the start; the columns are (resource, metric, statistic):
+        sums of counters, maxima of gauges and concurrency, averages of the rest. Periods without data are NaN.
+
+        Raises:
+            UsageError: pandas is not installed.
+        """
+        try:
+            pandas = importlib.import_module("pandas")
+        except ImportError as error:
+            msg = "to_dataframe() needs pandas; install it with: python -m pip install 'lambdasim[planning]'"
+            raise UsageError(msg) from error
+        columns = {}
+        for resource, namespace, name, statistic, dimensions in self._all():
+            series = self.series(namespace, name, statistic, period, **dimensions)
+            if len(series):
+                columns[resource, name, statistic] = pandas.Series(series.values, index=series.times, dtype=float)
+        frame = pandas.DataFrame(columns).sort_index()
+        frame.index.name = "seconds"
+        return frame
+
+    # ---- which there are
+
+    def _all(self) -> Iterator[tuple[str, str, str, str, dict[str, str]]]:
+        for queue in self._queues.values():
+            where = {"QueueName": queue.name}
+            for name in _QUEUE_SUMS:
+                yield queue.name, SQS, name, "Sum", where
+            for name in _QUEUE_GAUGES:
+                yield queue.name, SQS, name, "Maximum", where
+            yield queue.name, SQS, "SentMessageSize", "Average", where
+        for function in self._functions.values():
+            where = {"FunctionName": function.name}
+            for name in ("Invocations", "Errors", "Throttles"):
+                yield function.name, LAMBDA, name, "Sum", where
+            yield function.name, LAMBDA, "Duration", "Average", where
+            yield function.name, LAMBDA, "ConcurrentExecutions", "Maximum", where
+        for name in _REGION_METRICS:
+            yield "account", LAMBDA, name, "Maximum", {}
+        for mapping in self._mappings.values():
+            for name in _MAPPING_SUMS:
+                yield mapping.uuid, LAMBDA, name, "Sum", {"EventSourceMappingUUID": mapping.uuid}
+
+    def _find(self, namespace: str, name: str, statistic: str, dimensions: Mapping[str, str]) -> Callable[[], Data]:
+        """Return what gathers the data of a metric, after checking that there is such a metric."""
+        names = tuple(sorted(dimensions))
+        if namespace == SQS and name in (*_QUEUE_SUMS, *_QUEUE_GAUGES, *_QUEUE_OTHERS):
+            _check_dimensions(name, names, (("QueueName",),))
+            if name in _QUEUE_SUMS:
+                _check_sum(name, statistic)
+            queue = next((queue for queue in self._queues.values() if queue.name == dimensions["QueueName"]), None)
+            return lambda: {} if queue is None else self._of_queue(queue, name)
+        if namespace == LAMBDA and name in _FUNCTION_METRICS:
+            _check_dimensions(name, names, ((), ("FunctionName",), ("FunctionName", "Resource")))
+            if names:
+                found = [f for f in self._functions.values() if f.name == dimensions["FunctionName"]]
+                if dimensions.get("Resource", dimensions["FunctionName"]) != dimensions["FunctionName"]:
+                    found = []
+            else:
+                found = list(self._functions.values())
+            if name == "ConcurrentExecutions" and not names:
+                return lambda: merge([self._pool.all_steps.data(self._clock.now_us)])
+            return lambda: self._of_functions(found, name)
+        if namespace == LAMBDA and name in _REGION_METRICS:
+            _check_dimensions(name, names, ((),))
+            pool = self._pool
+            steps = pool.unreserved_steps if name == "UnreservedConcurrentExecutions" else pool.claimed_steps
+            return lambda: merge([steps.data(self._clock.now_us)])
+        if namespace == LAMBDA and (name in _MAPPING_SUMS or name == "FilteredOutEventCount"):
+            _check_dimensions(name, names, (("EventSourceMappingUUID",),))
+            _check_sum(name, statistic)
+            mapping = self._mappings.get(dimensions["EventSourceMappingUUID"])
+            return lambda: {} if mapping is None else self._of_mapping(mapping, name)
+        known = ", ".join((*_QUEUE_SUMS, *_QUEUE_GAUGES, *_QUEUE_OTHERS))
+        known_lambda = ", ".join((*_FUNCTION_METRICS, *_REGION_METRICS, *_MAPPING_SUMS))
+        msg = f"no metric {namespace} {name}; {SQS} has {known}; {LAMBDA} has {known_lambda}"
+        raise UsageError(msg)
+
+    # ---- what each is made of
+
+    def _of_queue(self, queue: Queue, name: str) -> Data:
+        ledger = queue.ledger
+        if name == "NumberOfEmptyReceives":
+            sums = dict(ledger.sums(_QUEUE_SUMS[name]))
+            for minute, times in queue.background_empty_receives_by_minute().items():
+                sums[minute] = sums.get(minute, 0) + times
+            return {minute: [(total, 1)] for minute, total in sums.items()}
+        if name in _QUEUE_SUMS:
+            return {minute: [(total, 1)] for minute, total in ledger.sums(_QUEUE_SUMS[name])}
+        if name == "SentMessageSize":
+            return merge([queue.sent_sizes.data()])
+        rows = ledger.gauge(_QUEUE_GAUGES[name], self._clock.now_us)
+        if name == "ApproximateAgeOfOldestMessage":
+            return {
+                end_us // MINUTE_US - 1: [(0 if entered_us < 0 else (end_us - entered_us) / MICROSECONDS, 1)]
+                for end_us, entered_us in rows
+            }
+        return {end_us // MINUTE_US - 1: [(value, 1)] for end_us, value in rows}
+
+    def _of_functions(self, functions: Sequence[Function], name: str) -> Data:
+        if name in ("Invocations", "Throttles"):
+            place = 0 if name == "Invocations" else 1
+            return merge([(_ones(minute, total) for minute, total in f.ledger.sums(place)) for f in functions])
+        if name == "Duration":
+            return merge([function.durations.data() for function in functions])
+        if name == "ConcurrentExecutions":
+            return merge([function.steps.data(self._clock.now_us) for function in functions])
+        found: Data = {}
+        for function in functions:  # Errors: a datum of 1 or 0 per ended invocation, at its start (LAM-262)
+            for minute, rows in function.durations.data():
+                ended = sum(times for _, times in rows)
+                errors = function.errors_by_minute.minutes.get(minute, 0)
+                data = [(1.0, errors), (0.0, ended - errors)]
+                found.setdefault(minute, []).extend((value, times) for value, times in data if times)
+        return found
+
+    def _of_mapping(self, mapping: EventSourceMapping, name: str) -> Data:
+        if not mapping.publishes_event_counts or name not in _MAPPING_SUMS:
+            return {}
+        return {minute: [(total, 1)] for minute, total in mapping.ledger.sums(_MAPPING_SUMS[name])}
+
+
+def _ones(minute: int, total: int) -> tuple[int, list[tuple[float, int]]]:
+    return minute, [(1, total)]
+
+
+def _check_dimensions(name: str, given: tuple[str, ...], allowed: Sequence[tuple[str, ...]]) -> None:
+    if given not in allowed:
+        sets = " or ".join("{" + ", ".join(names) + "}" for names in allowed)
+        msg = f"{name} has the dimensions {sets}, not {{{', '.join(given)}}}"
+        raise UsageError(msg)
+
+
+def _check_sum(name: str, statistic: str) -> None:
+    if statistic != "Sum":
+        msg = f"{name} is a counter: its statistic is Sum, not {statistic!r}"
+        raise UsageError(msg)

@@ -1,0 +1,588 @@
+"""The composition root: wires and names things, and decides nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from datetime import datetime
+from random import Random
+from typing import Any, Final, Protocol, TypeVar, cast, runtime_checkable
+
+from attrs import evolve
+
+from lambdasim.clock import Chooser, Clock, Priority, Record, Sleep, Subscription, Task, Timer, Trace
+from lambdasim.errors import UsageError
+from lambdasim.errors.lambda_ import (
+    InvalidParameterValueException,
+    ResourceConflictException,
+    ResourceNotFoundException,
+)
+from lambdasim.errors.sqs import QueueDoesNotExist, QueueNameExists
+from lambdasim.esm import EventSourceMapping
+from lambdasim.esm.limits import MAPPING_SETTINGS
+from lambdasim.lambda_ import ConcurrencyPool, Function, LambdaLimits, PriceBook
+from lambdasim.lambda_.function import Handler
+from lambdasim.lambda_.limits import FUNCTION_SETTINGS, DurationLike
+from lambdasim.metrics import Metrics
+from lambdasim.settings import Settings
+from lambdasim.sqs import Queue, RedrivePolicy, SqsConfig
+from lambdasim.units import Duration, seconds
+
+T = TypeVar("T")
+
+_WORK: Final = Priority.WORK.value
+SETTINGS: Final = (SqsConfig, *FUNCTION_SETTINGS, *MAPPING_SETTINGS, PriceBook)
+
+#: Parameters of other kinds of event source: AWS says that a queue has none of these (ESM-023).
+_OTHER_SOURCES: Final = {
+    "starting_position": "StartingPosition",
+    "starting_position_timestamp": "StartingPositionTimestamp",
+    "parallelization_factor": "ParallelizationFactor",
+    "bisect_batch_on_function_error": "BisectBatchOnFunctionError",
+    "maximum_retry_attempts": "MaximumRetryAttempts",
+    "maximum_record_age_in_seconds": "MaximumRecordAgeInSeconds",
+    "tumbling_window_in_seconds": "TumblingWindowInSeconds",
+    "destination_config": "DestinationConfig",
+    "topics": "Topics",
+    "queues": "Queues",
+    "source_access_configurations": "SourceAccessConfigurations",
+    "self_managed_event_source": "SelfManagedEventSource",
+    "amazon_managed_kafka_event_source_config": "AmazonManagedKafkaEventSourceConfig",
+    "self_managed_kafka_event_source_config": "SelfManagedKafkaEventSourceConfig",
+    "document_db_event_source_config": "DocumentDBEventSourceConfig",
+}
+
+
+@runtime_checkable
+class Arrivals(Protocol):
+    """An arrival process, such as those of `lambdasim.workload`."""
+
+    def instants_us(self, random: Random) -> Iterable[int]:
+        """Yield instants in microseconds since the process began, never decreasing."""
+        ...
+
+
+class Feed:
+    """Arrivals under way. `sent` counts those so far; `cancel()` ends them."""
+
+    __slots__ = ("_clock", "_instants", "_send", "_timer", "is_done", "sent")
+
+    def __init__(self, clock: Clock, instants: Iterable[int], send: Callable[[int], object]) -> None:
+        self._clock = clock
+        self._instants = iter(instants)
+        self._send = send
+        self.sent = 0
+        self.is_done = False
+        self._timer: Timer | None = None
+        self._go_on()
+
+    def cancel(self) -> None:
+        """Let nothing more arrive. Does nothing when the arrivals are over."""
+        self.is_done = True
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _arrive(self, _argument: object) -> None:
+        send = self._send
+        self.sent += 1
+        send(self.sent)
+        now_us = self._clock.now_us
+        for at_us in self._instants:
+            if self.is_done:
+                return
+            if at_us != now_us:
+                self._schedule(at_us)
+                return
+            self.sent += 1
+            send(self.sent)
+        self.is_done = True
+
+    def _go_on(self) -> None:
+        at_us = next(self._instants, None)
+        if at_us is None:
+            self.is_done = True
+        else:
+            self._schedule(at_us)
+
+    def _schedule(self, at_us: int) -> None:
+        clock = self._clock
+        if at_us < clock.now_us:
+            msg = f"an arrival at {at_us} µs lies before {clock.now_us} µs; instants must not decrease"
+            raise UsageError(msg)
+        if self._timer is None:
+            self._timer = clock.timer(at_us, self._arrive)
+        else:
+            clock.rearm(self._timer, at_us, self._arrive, None, _WORK)
+
+
+class Simulation:
+    """
+    Queues, functions and mappings on one clock.
+
+    Args:
+        seed: Of everything that looks random; the same seed gives the same run.
+        start: The instant of zero: a whole minute of UTC.
+        region, account_id: Of everything made here.
+        concurrent_executions: The account's concurrency; 1,000 by default.
+        faults: None: imperfections of AWS are not modelled in this version.
+        choices: Who answers what AWS leaves open; the benign default when nobody is given.
+        settings: Value objects that hold for everything made here, at most one of a class.
+        execution: `"plain"`: a handler runs whole at the instant at which it starts.
+        trace: How many records are kept; None for all, 0 for none.
+    Raises:
+        UsageError: A value that means nothing here.
+
+    >>> sim = Simulation()
+    >>> orders = sim.create_queue("orders")
+    >>> worker = sim.create_function("worker", duration=0.2)
+    >>> _ = sim.create_event_source_mapping(orders, worker)
+    >>> _ = orders.send_message("order 1")
+    >>> sim.run()
+    >>> sim.now, orders.snapshot().deleted
+    (0.2, 1)
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        start: str | datetime = "2026-01-01T00:00:00Z",
+        region: str = "us-east-1",
+        account_id: str = "123456789012",
+        concurrent_executions: int | None = None,
+        faults: None = None,
+        choices: Chooser | None = None,
+        settings: Iterable[object] = (),
+        execution: str = "plain",
+        trace: int | None = 10_000,
+    ) -> None:
+        if faults is not None:
+            msg = f"faults={faults!r}: imperfections of AWS are not modelled in this version; leave it out"
+            raise UsageError(msg)
+        if execution != "plain":
+            msg = f"execution={execution!r} is not modelled in this version; it is 'plain'"
+            raise UsageError(msg)
+        given = list(settings)
+        _add_or_evolve(given, SqsConfig, region=region, account_id=account_id)
+        if concurrent_executions is not None:
+            _add_or_evolve(given, LambdaLimits, account_concurrency=concurrent_executions)
+        self._settings = Settings(given, allowed=SETTINGS, where="the simulation")
+        self.seed = seed
+        self.region = region
+        self.account_id = account_id
+        self.clock = Clock(seed=seed, start=start, choices=choices, trace=trace)
+        self.pool = ConcurrencyPool.of(self._settings.get(LambdaLimits))
+        self.prices = self._settings.get(PriceBook)
+        self._queues: dict[str, Queue] = {}
+        self._functions: dict[str, Function] = {}
+        self._mappings: dict[str, EventSourceMapping] = {}
+        self._feeds = 0
+        self.metrics = Metrics(self.clock, self.pool, self._queues, self._functions, self._mappings)
+
+    def __repr__(self) -> str:
+        """Show the instant and how much there is."""
+        return (
+            f"<simulation at {self.now} s: {len(self._queues)} queues, {len(self._functions)} functions, "
+            f"{len(self._mappings)} mappings>"
+        )
+
+    # ---- time
+
+    @property
+    def now(self) -> float:
+        """Seconds since the start."""
+        return self.clock.now
+
+    @property
+    def now_us(self) -> int:
+        """Microseconds since the start."""
+        return self.clock.now_us
+
+    @property
+    def datetime(self) -> datetime:
+        """The current instant, aware, in UTC."""
+        return self.clock.datetime
+
+    def run(self, until: float | datetime | None = None, *, until_us: int | None = None) -> None:
+        """
+        Run until only background events are left; or all that is due up to *until*, inclusive, and be there afterwards.
+
+        Args:
+            until: Seconds since the start, or an aware datetime. Without it, polls that find nothing, retention and
+                the like do not keep the simulation going.
+            until_us: The same in microseconds.
+        Raises:
+            UsageError: The instant lies in the past, or this is called while an event runs.
+            SimulationStalledError: A process waits for what cannot happen, or time stands still.
+        """
+        self.clock.run(until, until_us=until_us)
+
+    def run_for(self, duration: Duration) -> None:
+        """Advance exactly *duration* seconds (or a timedelta), even when nothing happens."""
+        self.clock.run_for(duration)
+
+    def run_until(self, predicate: Callable[[], object], timeout: Duration | None = None) -> None:
+        """
+        Stop right after the event, background or not, that makes *predicate* true.
+
+        Raises:
+            SimulationStalledError: No event is left that could.
+            TimeoutError: It is not true after *timeout* simulated seconds.
+        """
+        self.clock.run_until(predicate, timeout)
+
+    def step(self) -> bool:
+        """Run one event; False when only background events are left."""
+        return self.clock.step()
+
+    def call_at(self, t: float | datetime, fn: Callable[..., object], *args: object) -> Timer:
+        """Call `fn(*args)` at *t*, in seconds since the start or as a datetime; returns a handle with `cancel()`."""
+        return self.clock.call_at(t, fn, *args)
+
+    def call_later(self, delay: Duration, fn: Callable[..., object], *args: object) -> Timer:
+        """Call `fn(*args)` in *delay* seconds; returns a handle with `cancel()`."""
+        return self.clock.call_later(delay, fn, *args)
+
+    def spawn(self, coroutine: Coroutine[Any, Any, T]) -> Task[T]:
+        """Start a process that may await `sim.sleep`, `queue.wait_receive` and `function.wait_invoke`."""
+        return self.clock.spawn(coroutine)
+
+    def sleep(self, duration: Duration) -> Sleep:
+        """Return what a process awaits to let time pass."""
+        return self.clock.sleep(duration)
+
+    def random(self, name: str) -> Random:
+        """Return a named random stream of this simulation; only its `random()` is the same on every Python."""
+        return self.clock.streams[f"user/{name}"]
+
+    # ---- making things
+
+    def create_queue(
+        self,
+        queue_name: str,
+        *,
+        delay_seconds: int | None = None,
+        maximum_message_size: int | None = None,
+        message_retention_period: int | None = None,
+        receive_message_wait_time_seconds: int | None = None,
+        visibility_timeout: int | None = None,
+        redrive_policy: RedrivePolicy | Mapping[str, Any] | str | None = None,
+        settings: Iterable[object] = (),
+        **others: object,
+    ) -> Queue:
+        """
+        Make a standard queue, or return the one of this name if everything given here is as it has it.
+
+        Args:
+            queue_name: And all others: see `Queue`.
+        Raises:
+            QueueNameExists: There is one with another value for an attribute given (SQS-041).
+            UsageError: A parameter that this version does not have, by name.
+        """
+        _refuse("create_queue", others)
+        given = {
+            name: value
+            for name, value in (
+                ("delay_seconds", delay_seconds),
+                ("maximum_message_size", maximum_message_size),
+                ("message_retention_period", message_retention_period),
+                ("receive_message_wait_time_seconds", receive_message_wait_time_seconds),
+                ("redrive_policy", redrive_policy),
+                ("visibility_timeout", visibility_timeout),
+            )
+            if value is not None
+        }
+        narrower = Settings(settings, allowed=(SqsConfig,), where=f"queue {queue_name!r}", wider=self._settings)
+        existing = next((queue for queue in self._queues.values() if queue.name == queue_name), None)
+        # Checked as a new queue would be, on a clock of its own, so that a refusal leaves no trace (SQS-046).
+        clock = self.clock if existing is None else Clock(trace=0)
+        queue = Queue(queue_name, clock, settings=narrower, find_queue=self._queues.get, **cast("Any", given))
+        if existing is None:
+            self._queues[queue.arn] = queue
+            return queue
+        for name in sorted(given):
+            if not _same(name, getattr(queue, name), getattr(existing, name)):
+                attribute = "".join(word.capitalize() for word in name.split("_"))
+                msg = f"A queue already exists with the same name and a different value for attribute {attribute}"
+                raise QueueNameExists(msg)
+        return existing
+
+    def create_function(
+        self,
+        function_name: str,
+        handler: Handler | None = None,
+        *,
+        timeout: int | None = None,
+        memory_size: int | None = None,
+        duration: DurationLike | None = None,
+        failure_rate: float = 0.0,
+        reserved_concurrent_executions: int | None = None,
+        architecture: str = "x86_64",
+        settings: Iterable[object] = (),
+        **others: object,
+    ) -> Function:
+        """
+        Make a function; arguments are those of `Function`.
+
+        Raises:
+            ResourceConflictException: There is one of this name (LAM-023).
+            UsageError: A parameter that this version does not have, by name.
+        """
+        _refuse("create_function", others)
+        narrower = Settings(
+            settings, allowed=FUNCTION_SETTINGS, where=f"function {function_name!r}", wider=self._settings
+        )
+        if any(function.name == function_name for function in self._functions.values()):
+            msg = f"Function already exist: {function_name}"
+            raise ResourceConflictException(msg)
+        function = Function(
+            function_name,
+            handler,
+            self.clock,
+            pool=self.pool,
+            timeout=timeout,
+            memory_size=memory_size,
+            duration=duration,
+            failure_rate=failure_rate,
+            reserved_concurrent_executions=reserved_concurrent_executions,
+            architecture=architecture,
+            settings=narrower,
+            region=self.region,
+            account_id=self.account_id,
+        )
+        self._functions[function.arn] = function
+        return function
+
+    def create_event_source_mapping(
+        self,
+        event_source: Queue | str,
+        function: Function | str,
+        *,
+        batch_size: int = 10,
+        maximum_batching_window_in_seconds: int = 0,
+        maximum_concurrency: int | None = None,
+        function_response_types: Sequence[str] = (),
+        enabled: bool = True,
+        metrics: Sequence[str] = (),
+        settings: Iterable[object] = (),
+        **others: object,
+    ) -> EventSourceMapping:
+        """
+        Let a function read a queue; arguments are those of `EventSourceMapping`. It polls from this instant on.
+
+        Raises:
+            InvalidParameterValueException: A parameter of another kind of source, or a combination that AWS refuses.
+            UsageError: A parameter that this version does not have, by name.
+        """
+        for name in others:
+            if name in _OTHER_SOURCES:
+                msg = f"Unsupported {_OTHER_SOURCES[name]} parameter for given event source mapping type."
+                raise InvalidParameterValueException(msg)
+        _refuse("create_event_source_mapping", others)
+        narrower = Settings(settings, allowed=MAPPING_SETTINGS, where="an event source mapping", wider=self._settings)
+        mapping = EventSourceMapping(
+            self._source(event_source),
+            self._target(function),
+            batch_size=batch_size,
+            maximum_batching_window_in_seconds=maximum_batching_window_in_seconds,
+            maximum_concurrency=maximum_concurrency,
+            function_response_types=function_response_types,
+            enabled=enabled,
+            metrics=metrics,
+            settings=narrower,
+            siblings=self._mappings.values(),
+        )
+        self._mappings[mapping.uuid] = mapping
+        return mapping
+
+    def feed(
+        self,
+        target: Queue | Callable[[str], object],
+        arrivals: Arrivals | Iterable[Duration],
+        message: str | Callable[[int], str] = "message",
+    ) -> Feed:
+        """
+        Let messages arrive.
+
+        Args:
+            target: A queue, or a callable that takes the body.
+            arrivals: Instants in seconds since the start, never decreasing; or an object of `lambdasim.workload`, whose
+                instants count from now.
+            message: The body, or a callable that makes it from the number of the arrival: 1, 2, …
+        Returns:
+            A handle with `sent`, `is_done` and `cancel()`.
+        """
+        self._feeds += 1
+        if isinstance(arrivals, Arrivals):
+            began_us = self.now_us
+            random = self.clock.streams[f"feed/{self._feeds}"]
+            instants: Iterable[int] = arrivals.instants_us(random)
+            if began_us:
+                instants = (began_us + at_us for at_us in instants)
+        else:
+            instants = (seconds(at, name="arrival") for at in arrivals)
+        return Feed(self.clock, instants, _sender(target, message))
+
+    # ---- finding things
+
+    def queue(self, ref: str | Queue) -> Queue:
+        """
+        Return a queue by name, ARN or URL.
+
+        Raises:
+            QueueDoesNotExist: There is none (SQS-024, SQS-025).
+        """
+        if isinstance(ref, Queue):
+            ref = ref.arn
+        if isinstance(ref, str):
+            if ref.startswith("arn:"):
+                found = self._queues.get(ref)
+                matches = [found] if found else []
+            else:
+                parts = ref.rstrip("/").split("/") if ref.endswith("/") else ref.split("/")
+                account = parts[-2] if len(parts) > 1 else self.account_id
+                matches = [
+                    queue
+                    for queue in self._queues.values()
+                    if queue.name == parts[-1] and queue.config.account_id == account
+                ]
+            if matches:
+                return matches[0]
+        msg = "The specified queue does not exist."
+        raise QueueDoesNotExist(msg)
+
+    def function(self, ref: str | Function) -> Function:
+        """
+        Return a function by name, partial ARN or ARN.
+
+        Raises:
+            ResourceNotFoundException: There is none (LAM-065).
+        """
+        name = ref.name if isinstance(ref, Function) else str(ref)
+        short = name.rsplit(":function:", 1)[-1] if ":function:" in name else name
+        found = next((function for function in self._functions.values() if function.name == short), None)
+        is_own = found is not None and (name == short or found.arn.endswith(name))
+        if found is None or not is_own:
+            arn = f"arn:aws:lambda:{self.region}:{self.account_id}:function:{short}"
+            msg = f"Function not found: {arn}:$LATEST"
+            raise ResourceNotFoundException(msg)
+        return found
+
+    def event_source_mapping(self, uuid: str) -> EventSourceMapping:
+        """
+        Return a mapping by its UUID.
+
+        Raises:
+            ResourceNotFoundException: There is none (ESM-033).
+        """
+        found = self._mappings.get(uuid)
+        if found is None:
+            msg = "The resource you requested does not exist."
+            raise ResourceNotFoundException(msg)
+        return found
+
+    @property
+    def queues(self) -> tuple[Queue, ...]:
+        """All queues, in order of creation."""
+        return tuple(self._queues.values())
+
+    @property
+    def functions(self) -> tuple[Function, ...]:
+        """All functions, in order of creation."""
+        return tuple(self._functions.values())
+
+    @property
+    def event_source_mappings(self) -> tuple[EventSourceMapping, ...]:
+        """All mappings, in order of creation."""
+        return tuple(self._mappings.values())
+
+    # ---- looking
+
+    @property
+    def trace(self) -> Trace:
+        """What happened: `records` (the newest) and `to_json_lines()`."""
+        return self.clock.trace
+
+    def subscribe(self, observer: Callable[[Record], object]) -> Subscription:
+        """Call `observer(record)` for each record from now on; returns a handle with `cancel()`."""
+        return self.clock.trace.subscribe(observer)
+
+    def check_invariants(self) -> None:
+        """
+        Assert that nothing is lost and all counts agree, everywhere. Runtime: `O(n log n)` in the messages.
+
+        Raises:
+            AssertionError: With what is wrong: a bug of lambdasim.
+        """
+        for thing in (*self.queues, *self.functions, *self.event_source_mappings):
+            thing.check_invariants()
+        moved, arrived = (sum(getattr(queue, name) for queue in self.queues) for name in ("moved", "arrived"))
+        assert moved == arrived, f"{moved} messages moved to dead-letter queues, {arrived} arrived"
+        in_flight = sum(function.in_flight for function in self.functions)
+        assert in_flight == self.pool.in_flight, f"{in_flight} in flight by function, {self.pool.in_flight} in the pool"
+        held = sum(mapping.snapshot().held for mapping in self.event_source_mappings)
+        assert held >= 0, f"{held} records held"
+
+    # ---- small things
+
+    def _source(self, ref: Queue | str) -> Queue:
+        try:
+            return self.queue(ref)
+        except QueueDoesNotExist as error:
+            if isinstance(ref, str) and ref.startswith("arn:") and ":sqs:" not in ref:
+                msg = "Unrecognized event source."
+                raise InvalidParameterValueException(msg) from error
+            msg = (
+                "Error occurred while ReceiveMessage. SQS Error Code: AWS.SimpleQueueService.NonExistentQueue. SQS "
+                "Error Message: The specified queue does not exist."
+            )
+            raise InvalidParameterValueException(msg) from error
+
+    def _target(self, ref: Function | str) -> Function:
+        try:
+            return self.function(ref)
+        except ResourceNotFoundException as error:
+            msg = "Function does not exist"
+            raise InvalidParameterValueException(msg) from error
+
+
+def _add_or_evolve(given: list[object], kind: type[Any], **fields: object) -> None:
+    """Put fields of the simulation's own arguments into the value object of this class, making it if need be."""
+    for place, value in enumerate(given):
+        if type(value) is kind:
+            given[place] = evolve(cast("Any", value), **fields)
+            return
+    given.append(kind(**fields))
+
+
+def _refuse(call: str, others: Mapping[str, object]) -> None:
+    if others:
+        names = ", ".join(others)
+        msg = f"{call}() has no parameter {names} in this version; leave it out"
+        raise UsageError(msg)
+
+
+def _same(name: str, left: object, right: object) -> bool:
+    if name == "redrive_policy" and isinstance(left, str) and isinstance(right, str):
+        return _members(left) == _members(right)
+    return left == right
+
+
+def _members(policy: str) -> tuple[str, int]:
+    members = json.loads(policy)
+    return members["deadLetterTargetArn"], int(members["maxReceiveCount"])
+
+
+def _sender(target: Queue | Callable[[str], object], message: str | Callable[[int], str]) -> Callable[[int], object]:
+    """Return what sends the arrival of a number; a constant body is checked once."""
+    if isinstance(target, Queue):
+        if isinstance(message, str):
+            return target.sender(message)
+        make = message
+        return lambda number: target.send_message(make(number))
+    if not callable(target):
+        msg = f"target={target!r} is no queue and cannot be called"
+        raise UsageError(msg)
+    if isinstance(message, str):
+        return lambda _number: target(message)
+    return lambda number: target(message(number))

@@ -1,0 +1,92 @@
+"""
+The messages of a queue by age: which is the oldest, and which retention has reached.
+
+Messages enter in order of age and leave in any order; those that have left stay in the deque until they come to its
+front, or until they are more than those that remain. Two kinds live in a heap instead: messages that a redrive policy
+moved here (on a standard queue their retention counts from the original send, SQS-434), and messages received so often
+that the age metric leaves them out (SQS-601), which would otherwise block the front.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from heapq import heappop, heappush
+from typing import Final
+
+from lambdasim.sqs.message import Message, State
+
+_PRESENT: Final = (State.DELAYED, State.VISIBLE, State.IN_FLIGHT)
+
+
+class Ages:
+    """
+    The messages of one queue by age.
+
+    Args:
+        left_out_after: Deliveries from which on the age metric leaves a message out; None: never.
+    """
+
+    __slots__ = ("_by_age", "_by_send", "_left_out_after")
+
+    def __init__(self, left_out_after: int | None) -> None:
+        self._by_age: deque[Message] = deque()
+        self._by_send: list[tuple[int, int, Message]] = []
+        self._left_out_after = left_out_after
+
+    def add(self, message: Message) -> None:
+        """Take in a message that has just entered the queue. Runtime: `O(1)`, `O(log n)` for one that was moved."""
+        self._by_age.append(message)
+        if message._arrival is not None:
+            heappush(self._by_send, (message.sent_at_us, message._sequence, message))
+
+    def trim(self, present: int) -> None:
+        """Drop what has left, given how many messages are in the queue. Runtime: `O(1)` amortised."""
+        by_age = self._by_age
+        while by_age and by_age[0]._state not in _PRESENT:
+            by_age.popleft()
+        if len(by_age) > 2 * present + 64:
+            remaining = [message for message in by_age if message._state in _PRESENT]
+            by_age.clear()
+            by_age.extend(remaining)
+
+    def oldest(self) -> Message | None:
+        """Return the oldest message that the age metric counts. Runtime: `O(1)` amortised."""
+        by_age, limit = self._by_age, self._left_out_after
+        while by_age:
+            message = by_age[0]
+            if message._state in _PRESENT:
+                if limit is None or message.queue_receive_count < limit:
+                    return message
+                if message._arrival is None:
+                    heappush(self._by_send, (message.sent_at_us, message._sequence, message))
+            by_age.popleft()
+        return None
+
+    def first_sent_at_us(self) -> int | None:
+        """Return when the message was sent that retention reaches first. Runtime: `O(1)` amortised."""
+        by_age, by_send = self._by_age, self._by_send
+        while by_age and by_age[0]._state not in _PRESENT:
+            by_age.popleft()
+        while by_send and by_send[0][2]._state not in _PRESENT:
+            heappop(by_send)
+        # A moved message at the front of the deque is in the heap too, so the earlier of the two is right.
+        if by_age and by_send:
+            return min(by_age[0].sent_at_us, by_send[0][0])
+        if by_age:
+            return by_age[0].sent_at_us
+        return by_send[0][0] if by_send else None
+
+    def pop_sent_by(self, instant_us: int) -> Iterator[Message]:
+        """
+        Yield the messages sent at or before *instant_us*, each once; the caller lets each go before it takes the next.
+        """
+        by_age, by_send = self._by_age, self._by_send
+        while by_send and by_send[0][0] <= instant_us:
+            message = heappop(by_send)[2]
+            if message._state in _PRESENT:
+                yield message
+        while by_age and (by_age[0].sent_at_us <= instant_us or by_age[0]._state not in _PRESENT):
+            message = by_age.popleft()
+            if message._state in _PRESENT:
+                yield message

@@ -1,0 +1,49 @@
+"""Quotas and policies of Amazon SQS, one frozen object; its fields change what SQS is, not how lucky a run is."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from attrs import field, frozen, validators
+
+DELAY_MAX_S: Final = 900  # SQS-080
+RETENTION_MIN_S: Final = 60  # SQS-080
+RETENTION_MAX_S: Final = 1_209_600  # SQS-080
+MESSAGE_SIZE_MIN_BYTES: Final = 1_024  # SQS-080
+VISIBILITY_MAX_S: Final = 43_200  # SQS-080, SQS-244
+WAIT_MAX_S: Final = 20  # SQS-200
+RECEIVE_MAX: Final = 10  # SQS-200
+BATCH_MAX: Final = 10  # SQS-180
+RECEIVE_COUNT_MAX: Final = 1_000  # SQS-100
+REQUEST_CHUNK_BYTES: Final = 65_536  # SQS-604
+
+
+@frozen(kw_only=True)
+class SqsConfig:
+    """
+    What may be changed about the service, for a simulation or for one queue.
+
+    Rules: SQS §24.
+    """
+
+    account_id: str = "123456789012"
+    region: str = "us-east-1"
+    partition: str = "aws"
+    sender_id: str = "AIDAIENQZJOLO23YVJ4VO"  #: SQS-150
+    max_payload_bytes: int = field(default=1_048_576, validator=validators.ge(MESSAGE_SIZE_MIN_BYTES))  #: SQS-081
+    invalid_chars: Literal["reject", "replace"] = field(
+        default="reject", validator=validators.in_(("reject", "replace"))
+    )  #: SQS-121
+    inflight_limit_standard: int = field(default=120_000, validator=validators.ge(1))  #: SQS-410
+    overlimit: Literal["error", "empty"] = field(default="error", validator=validators.in_(("error", "empty")))
+    stale_delete: Literal["ignore", "delete"] = field(
+        default="ignore", validator=validators.in_(("ignore", "delete"))
+    )  #: SQS-274
+    stale_change_visibility: Literal["apply", "error"] = field(
+        default="apply", validator=validators.in_(("apply", "error"))
+    )  #: SQS-249
+    strict_not_inflight: bool = False  #: SQS-248
+    visibility_total_base: Literal["receive", "first_receive"] = field(
+        default="receive", validator=validators.in_(("receive", "first_receive"))
+    )  #: SQS-244
+    requeue_to_back_after: int | None = 3  #: SQS-303; None: never

@@ -1,0 +1,51 @@
+"""Workloads: arrival processes say when messages are sent, distributions say how long their work takes."""
+
+from lambdasim.workload.arrivals import (
+    Arrivals,
+    Burst,
+    Bursts,
+    ConstantRate,
+    Instants,
+    IntervalCounts,
+    Merged,
+    PiecewiseRate,
+    Poisson,
+)
+from lambdasim.workload.durations import (
+    Clamped,
+    Constant,
+    Distribution,
+    Empirical,
+    Exponential,
+    Gamma,
+    LogNormal,
+    constant,
+    exponential,
+    gamma,
+    lognormal,
+    percentiles,
+)
+
+__all__ = [
+    "Arrivals",
+    "Burst",
+    "Bursts",
+    "Clamped",
+    "Constant",
+    "ConstantRate",
+    "Distribution",
+    "Empirical",
+    "Exponential",
+    "Gamma",
+    "Instants",
+    "IntervalCounts",
+    "LogNormal",
+    "Merged",
+    "PiecewiseRate",
+    "Poisson",
+    "constant",
+    "exponential",
+    "gamma",
+    "lognormal",
+    "percentiles",
+]
