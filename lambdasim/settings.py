@@ -33,7 +33,7 @@ class Settings:
                 raise UsageError(msg)
             by_class[type(value)] = value
         inherited: Mapping[type, object] = {} if wider is None else wider._by_class
-        self._by_class = {**inherited, **by_class}
+        self._by_class: dict[type, object] = {**inherited, **by_class}
 
     def get(self, kind: type[T]) -> T:
         """Return the object of this class that is in force here, or one with the defaults."""

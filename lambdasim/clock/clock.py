@@ -7,8 +7,8 @@ classes under neutral names. Instant, class and number travel in a tuple, becaus
 `(at_us, class + number, action, argument)`; the classes are spaced so widely that class and number share one integer.
 
 **Foreground and background.** What waits for nothing but the passing of time (retention, the economy of idle pollers)
-must not keep `run()` alive. Such events live in a heap of their own; `run()` ends when the other heap is empty, and takes
-from both in order until then.
+must not keep `run()` alive. Such events live in a heap of their own; `run()` ends when the other heap is empty, and
+takes from both in order until then.
 
 **Cancelling.** An entry whose action is None carries a `Timer`. A cancelled timer loses its action and its argument at
 once, so that it holds nothing in memory, and is dropped when its entry comes to the top.
@@ -18,8 +18,8 @@ Nothing here knows of AWS.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Coroutine
-from datetime import datetime, timedelta
 from enum import IntEnum
 from heapq import heappop, heappush
 from itertools import count
@@ -113,7 +113,7 @@ class Clock:
         self,
         *,
         seed: int = 0,
-        start: str | datetime = "2026-01-01T00:00:00Z",
+        start: str | dt.datetime = "2026-01-01T00:00:00Z",
         choices: Chooser | None = None,
         trace: int | None = 10_000,
     ) -> None:
@@ -235,20 +235,20 @@ class Clock:
         return to_seconds(self.now_us)
 
     @property
-    def datetime(self) -> datetime:
+    def datetime(self) -> dt.datetime:
         """The current instant as an aware datetime of UTC."""
         return as_datetime(self.start_us + self.now_us)
 
-    def at_us(self, when: Duration | datetime, *, name: str = "t") -> int:
-        """Return an instant given as seconds since the start, or as an aware datetime, in microseconds since the start."""
-        if isinstance(when, datetime):
+    def at_us(self, when: Duration | dt.datetime, *, name: str = "t") -> int:
+        """Return an instant, given in seconds since the start or as an aware datetime, in microseconds."""
+        if isinstance(when, dt.datetime):
             return instant(when, name=name) - self.start_us
-        if isinstance(when, timedelta):
+        if isinstance(when, dt.timedelta):
             msg = f"{name}={when!r} is a duration, and an instant is wanted; use run_for or call_later"
             raise UsageError(msg)
         return seconds(when, name=name)
 
-    def call_at(self, t: float | datetime, fn: Callable[..., object], *args: object) -> Timer:
+    def call_at(self, t: float | dt.datetime, fn: Callable[..., object], *args: object) -> Timer:
         """
         Call `fn(*args)` at instant *t* (seconds since the start, or an aware datetime).
 
@@ -281,7 +281,7 @@ class Clock:
 
     # ---- running
 
-    def run(self, until: float | datetime | None = None, *, until_us: int | None = None) -> None:
+    def run(self, until: float | dt.datetime | None = None, *, until_us: int | None = None) -> None:
         """
         Run events: all that is due up to *until*, inclusive; or, without it, until only background events are left.
 
@@ -296,7 +296,7 @@ class Clock:
             msg = f"run(until={until!r}, until_us={until_us!r}): give one of the two"
             raise UsageError(msg)
         if until is not None:
-            if isinstance(until, timedelta):
+            if isinstance(until, dt.timedelta):
                 msg = f"run(until={until!r}) is a duration, and an instant is wanted; use run_for"
                 raise UsageError(msg)
             until_us = self.at_us(until, name="until")

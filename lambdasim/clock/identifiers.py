@@ -1,4 +1,4 @@
-"""Identifiers that look like AWS's and are derived: from the seed, the owner and a counter, never from chance or time."""
+"""Identifiers that look like AWS's, derived from the seed, the owner and a counter, never from chance or time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hashlib import sha256
 
 class Series:
     """
-    The identifiers of one kind and owner, by number: 1, 2, 3 …
+    The identifiers of one kind and owner, by number: 1, 2, 3 and so on.
 
     Numbers are kept where many are needed; the text is made when somebody looks (SQS-028, LAM-046).
     """

@@ -109,17 +109,17 @@ class Samples:
     def __init__(self) -> None:
         self.minutes: dict[int, array[int]] = {}  # value, times, value, times …
 
-    def add(self, at_us: int, value: int) -> None:
-        """Take one datum down. Runtime: `O(1)`."""
+    def add(self, at_us: int, value: int, times: int = 1) -> None:
+        """Take one datum down, or several equal ones. Runtime: `O(1)`."""
         minute = at_us // MINUTE_US
         runs = self.minutes.get(minute)
         if runs is None:
-            self.minutes[minute] = array("q", (value, 1))
+            self.minutes[minute] = array("q", (value, times))
         elif runs[-2] == value:
-            runs[-1] += 1
+            runs[-1] += times
         else:
             runs.append(value)
-            runs.append(1)
+            runs.append(times)
 
     def data(self) -> Iterator[tuple[int, Weighted]]:
         """Yield (minute, data) in order of time."""
@@ -130,8 +130,9 @@ class Samples:
 
 class Steps:
     """
-    A step function that has a datum at each change, and one at the beginning of each minute that it enters above 0
-    (LAM-263): what a concurrency metric is.
+    A step function with a datum at each change, and one at the beginning of each minute that it enters above 0.
+
+    This is what a concurrency metric is (LAM-263).
     """
 
     __slots__ = ("_border_us", "_counts", "_minute", "_owes_carried", "_past", "value")
@@ -258,7 +259,7 @@ class Beats:
         self.total = 0
 
     def add(self, first_us: int, step_us: int, times: int) -> None:
-        """Take down *times* events at first, first + step, …"""
+        """Take down *times* events: at first, first + step and so on."""
         self._rows.append((first_us, step_us, times))
         self.total += times
 

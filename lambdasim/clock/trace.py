@@ -92,7 +92,7 @@ class Trace:
                 subscription.tell(record)
 
     def subscribe(self, observer: Observer) -> Subscription:
-        """Call `observer(record)` for each record from now on, also where none is kept; returns a handle with `cancel()`."""
+        """Call `observer(record)` for each record from now on, even if none is kept; the handle has `cancel()`."""
         subscription = Subscription(self, observer)
         self._observers.append(subscription)
         self._update()

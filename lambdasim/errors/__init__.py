@@ -1,6 +1,7 @@
 """Every exception of the library. Imports nothing of ours.
 
-The two services share names of shapes, so their classes live apart: `lambdasim.errors.sqs` and `lambdasim.errors.lambda_`.
+The two services share names of shapes, so their classes live apart: `lambdasim.errors.sqs` and
+`lambdasim.errors.lambda_`.
 """
 
 from __future__ import annotations

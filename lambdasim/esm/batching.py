@@ -49,7 +49,7 @@ def plan_cut(held_bytes: int, held: int, sizes: Sequence[int], limit_bytes: int)
 
 
 def longest_sure_body(batch_size: int, limit_bytes: int) -> int:
-    """Return how many characters bodies may have so that no batch can reach the payload limit; sizes need no look then."""
+    """Return how many characters bodies may have so that no batch can reach the payload limit, whatever they are."""
     return ((limit_bytes - _FRAME_BYTES) // batch_size - _RECORD_BYTES_MAX) // _ESCAPED_MAX
 
 

@@ -1,4 +1,4 @@
-"""Models and limits of the SQS event source mapping: every figure that a user may change, in frozen objects (ESM-010)."""
+"""Models and limits of the SQS event source mapping: every figure that a user may change (ESM-010)."""
 
 from __future__ import annotations
 

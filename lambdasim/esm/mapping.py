@@ -7,7 +7,7 @@ from typing import Final
 
 from attrs import frozen
 
-from lambdasim.clock import Priority
+from lambdasim.clock import Clock, Priority
 from lambdasim.clock.meters import Ledger
 from lambdasim.errors import UsageError
 from lambdasim.errors.lambda_ import (
@@ -130,23 +130,23 @@ class EventSourceMapping:
         for sibling in siblings:
             if sibling.queue is queue and sibling.function is function:
                 msg = (
-                    f'An event source mapping with SQS arn (" {queue.arn} ") and function (" {function.name} ") already '
-                    f"exists. Please update or delete the existing mapping with UUID {sibling.uuid}"
+                    f'An event source mapping with SQS arn (" {queue.arn} ") and function (" {function.name} ") '
+                    f"already exists. Please update or delete the existing mapping with UUID {sibling.uuid}"
                 )
                 raise ResourceConflictException(msg)
 
-        self.clock = queue.clock
-        self.queue = queue
-        self.function = function
-        self.batch_size = batch_size
-        self.maximum_batching_window_in_seconds = maximum_batching_window_in_seconds
-        self.maximum_concurrency = maximum_concurrency
+        self.clock: Clock = queue.clock
+        self.queue: Queue = queue
+        self.function: Function = function
+        self.batch_size: int = batch_size
+        self.maximum_batching_window_in_seconds: int = maximum_batching_window_in_seconds
+        self.maximum_concurrency: int | None = maximum_concurrency
         self.function_response_types = tuple(function_response_types)
         self.metrics = tuple(metrics)
         identifiers = self.clock.identifiers
         series = identifiers.series("event source mapping", f"{queue.arn}/{function.arn}")
-        self.uuid = series.text(series.next())
-        self.number = identifiers.series("event source mapping", "").next()  #: order of creation
+        self.uuid: str = series.text(series.next())
+        self.number: int = identifiers.series("event source mapping", "").next()  #: order of creation
         scaling = settings.get(ScalingModel)
         self._pollers = Pollers(
             self,

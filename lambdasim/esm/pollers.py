@@ -1,6 +1,8 @@
 """
-The acting half of a mapping: slots that receive, gather, invoke and handle the result, and the machine that makes and
-ends them (ESM §5 to §9). What is decided is decided by the pure functions of `batching`, `scaling` and `responses`.
+The acting half of a mapping: slots, and the machine that makes and ends them (ESM §5 to §9).
+
+A slot receives, gathers, invokes and handles the result, again and again. What is decided is decided by the pure
+functions of `batching`, `scaling` and `responses`.
 
 **Slots that wait.** A slot whose receive is open and holds nothing (POLLING) stands in a heap by the start of that
 receive. Its empty receives are not simulated: their ends are start + 20 s, + 40 s …, so the start of the current one is
@@ -10,8 +12,8 @@ receive would retire the slot (S6, S7) does a background timer stand at the head
 **Ticks.** A growth tick matters only while messages are left that nobody waits for, a control tick only after a failed
 attempt. Each is put on the agenda then, on the grid that began with t0 (ESM-102, ESM-160).
 
-**One turn.** receive → (gather) → attempt (C5) → invocation → end (C3) → result (C4) → next turn (C5). Where nothing else
-happens at that instant, `Clock.follow` runs the steps one after the other without the agenda.
+**One turn.** receive → (gather) → attempt (C5) → invocation → end (C3) → result (C4) → next turn (C5). Where nothing
+else happens at that instant, `Clock.follow` runs the steps one after the other without the agenda.
 """
 
 from __future__ import annotations
@@ -22,20 +24,20 @@ from enum import Enum
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Any, Final
 
-from lambdasim.clock import Kind, Priority, Timer
+from lambdasim.clock import Clock, Kind, Priority, Timer
 from lambdasim.clock.meters import Beats, Ledger
 from lambdasim.esm.batching import longest_sure_body, plan_cut, plan_retry, plan_window_end
 from lambdasim.esm.events import EventMaker
 from lambdasim.esm.limits import BackoffModel, BatchWindowModel, PollModel, ScalingModel, ThrottleRetry
 from lambdasim.esm.responses import FAILURE, SUCCESS, plan_response
 from lambdasim.esm.scaling import Grid, plan_backoff, plan_growth, plan_release, slots_of
-from lambdasim.lambda_ import Outcome
+from lambdasim.lambda_ import Function, Outcome
 from lambdasim.units import MICROSECONDS, seconds
 
 if TYPE_CHECKING:
     from lambdasim.esm.mapping import EventSourceMapping
     from lambdasim.lambda_ import Invocation
-    from lambdasim.sqs import Flight, Message
+    from lambdasim.sqs import Flight, Message, Queue
 
 _WORK: Final = Priority.WORK.value
 _RESULT: Final = Priority.RESULT.value
@@ -126,9 +128,9 @@ class Pollers:
         retry: ThrottleRetry,
     ) -> None:
         self.mapping = mapping
-        self.clock = clock = mapping.clock
-        self.queue = mapping.queue
-        self.function = mapping.function
+        self.clock: Clock = mapping.clock
+        self.queue: Queue = mapping.queue
+        self.function: Function = mapping.function
         self.cap = cap
         self._scaling = scaling
         self._backoff = backoff
@@ -147,6 +149,7 @@ class Pollers:
         self._is_eager = scaling.demand == "nonempty_receive"
         self.events = EventMaker(self.queue, shows_empty_digest=bool(self._window_us))
 
+        self.waits = False  #: whether a receive is open
         self.phase = Phase.STOPPED
         self.target = float(self._initial)  #: L
         self.allowed = self._initial  #: n
@@ -172,7 +175,7 @@ class Pollers:
         self.dropped = 0  #: records of batches given up
         self.duplicates = 0  #: messages that reached the function more than once
         self._beats = Beats()
-        self.ledger = Ledger(clock.now_us, self._counters)
+        self.ledger = Ledger(self.clock.now_us, self._counters)
 
     # ---- life
 
@@ -225,6 +228,7 @@ class Pollers:
             self._settle_empty(slot, at_wake=at_wake)
             if self._take(slot, flight):
                 self.clock.schedule(self.clock.now_us, self._attempt, slot, _WORK)
+        self.waits = bool(gathering or waiting)
         return served
 
     def notice_backlog(self) -> None:
@@ -302,6 +306,7 @@ class Pollers:
         slot.state = SlotState.POLLING
         slot.asked_us = slot.first_asked_us = now_us = self.clock.now_us
         heappush(self._waiting, (now_us, slot.number, slot))
+        self.waits = True
         self._consider_idle()
         self._time_head()
 
@@ -350,6 +355,7 @@ class Pollers:
             slot.state = SlotState.GATHERING
             slot.window_end_us = plan_window_end(now_us, slot.previous_end_us, self._window_us, self._window)
             insort(self._gathering, (slot.window_end_us, slot.number, slot))
+            self.waits = True
             slot.window_timer = self.clock.timer(slot.window_end_us, self._on_window_end, slot, priority=_RESULT)
         return False
 
@@ -399,6 +405,7 @@ class Pollers:
     def _stop_gathering(self, slot: Slot) -> None:
         """Take a slot out of the line of open batches; the receive that was open for it ends, empty or not at all."""
         self._gathering.remove((slot.window_end_us, slot.number, slot))
+        self.waits = bool(self._gathering or self._waiting)
         now_us = self.clock.now_us
         if slot.window_timer is None:  # the window ended: so did its last receive, empty, at this instant
             times = -(-(now_us - slot.first_asked_us) // self._wait_us)
@@ -598,6 +605,7 @@ class Pollers:
             if self.slots <= self.allowed:
                 self._set_target(plan_release(self.target, self._initial))  # S7
             self._retire()
+        self.waits = bool(self._gathering or waiting)
         self._advance(at_wake=False)
         self._time_head()
 
@@ -677,6 +685,7 @@ class Pollers:
         assert len(self._waiting) + len(self._gathering) <= self.slots, f"{name}: more slots wait than there are"
         assert all(slot.state is SlotState.POLLING for _, _, slot in self._waiting)
         assert all(slot.state is SlotState.GATHERING for _, _, slot in self._gathering)
+        assert self.waits == bool(self._waiting or self._gathering), f"{name}: whether a receive is open is wrong"
         assert self.held >= 0, f"{name}: {self.held} records held"
         if self.phase is Phase.IDLE and self.slots:
             turning = self.slots - len(self._waiting)

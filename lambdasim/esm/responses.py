@@ -33,7 +33,7 @@ def plan_response(result: Any, message_ids: Collection[str]) -> Verdict:
     >>> plan_response({"batchItemFailures": [{"itemIdentifier": "id2"}]}, ["id1", "id2"]).failed_ids
     frozenset({'id2'})
     """
-    if result is None or result == "" or result == []:
+    if result is None or result in ("", []):
         return SUCCESS
     if not isinstance(result, Mapping):
         return FAILURE

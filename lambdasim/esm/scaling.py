@@ -33,7 +33,7 @@ def plan_backoff(target: float, cap: int, failed: int, finished: int, model: Bac
     if not model.enabled or not failed or not finished:
         return target
     share = failed / finished
-    lowered = round(target * (1 - model.strength * share**model.exponent), _DECIMALS)
+    lowered: float = round(target * (1 - model.strength * share**model.exponent), _DECIMALS)
     return max(float(min(model.floor, cap)), lowered)
 
 

@@ -1,6 +1,7 @@
 """
-Who may run: the account's concurrency, reserved parts of it, the rates that come with both, and the pace of new
-environments. Admission is a handful of comparisons of integers (LAM-200).
+Who may run: the account's concurrency, its reserved parts, their rates, and the pace of new environments.
+
+Admission is a handful of comparisons of integers (LAM-200).
 """
 
 from __future__ import annotations

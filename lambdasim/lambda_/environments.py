@@ -22,8 +22,10 @@ REAPED: Final = Kind("environment reaped", lambda name, environment: (name, {"en
 
 class Environment:
     """
-    One execution environment. *state* and *tmp* belong to the handler: a dict per environment, and one that stands for
-    `/tmp`; a reset loses the first and keeps the second (LAM-083).
+    One execution environment.
+
+    *state* and *tmp* belong to the handler: a dict that lives with the process, and one that stands for `/tmp`; a reset
+    loses the first and keeps the second (LAM-083).
     """
 
     __slots__ = ("is_reset", "number", "retire_at_us", "served", "state", "tmp")

@@ -2,8 +2,8 @@
 A function: its configuration, admission, and the life of an invocation.
 
 An invocation is admitted or refused at once (LAM-200). Admitted, it holds a unit of concurrency and an environment from
-there to its end. A function without a handler is settled at admission, with nothing but its end on the agenda; a handler
-runs whole at the instant at which it starts, and its answer takes effect at the end.
+there to its end. A function without a handler is settled at admission, with nothing but its end on the agenda; a
+handler runs whole at the instant at which it starts, and its answer takes effect at the end.
 """
 
 from __future__ import annotations

@@ -15,14 +15,16 @@ _MINUTE_S = 60
 @frozen
 class Series:
     """
-    Values of one statistic by period. Iterates pairs (begin of the period in seconds since the start, value), in order.
+    Values of one statistic by period.
+
+    Iterates pairs (begin of the period in seconds since the start, value), in order.
     """
 
     times: tuple[int, ...]  #: begins of the periods that have data, in seconds since the start
     values: tuple[float, ...]
     unit: str  #: `Count`, `Seconds`, `Milliseconds` or `Bytes`
 
-    def __iter__(self) -> Iterator[tuple[int, float]]:  # type: ignore[override]  # attrs classes do not iterate
+    def __iter__(self) -> Iterator[tuple[int, float]]:
         """Yield (begin of the period, value)."""
         return iter(zip(self.times, self.values, strict=True))
 

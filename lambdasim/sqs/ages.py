@@ -79,7 +79,9 @@ class Ages:
 
     def pop_sent_by(self, instant_us: int) -> Iterator[Message]:
         """
-        Yield the messages sent at or before *instant_us*, each once; the caller lets each go before it takes the next.
+        Yield the messages sent at or before *instant_us*, each once.
+
+        The caller lets each go before it takes the next.
         """
         by_age, by_send = self._by_age, self._by_send
         while by_send and by_send[0][0] <= instant_us:

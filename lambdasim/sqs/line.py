@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 class Consumer(Protocol):
     """What a queue needs of an event source mapping."""
 
+    waits: bool  #: whether a receive is open
+
     def waiting_since_us(self, *, at_wake: bool) -> int | None:
         """
         Return when the receive began that has waited longest, or None if none is open.
@@ -46,15 +48,28 @@ class Consumer(Protocol):
 class Poll:
     """One open long poll (SQS-207)."""
 
-    __slots__ = ("answer", "end", "limit", "names", "start_us", "visibility_us")
+    __slots__ = ("_serve", "answer", "end", "limit", "names", "start_us", "visibility_us")
 
-    def __init__(self, start_us: int, limit: int, visibility_us: int, names: tuple[str, ...], *, end: Timer) -> None:
+    def __init__(
+        self,
+        start_us: int,
+        limit: int,
+        visibility_us: int,
+        names: tuple[str, ...],
+        serve: Callable[[Poll], bool],
+        end: Timer,
+    ) -> None:
+        self._serve = serve
         self.start_us = start_us
         self.limit = limit
         self.visibility_us = visibility_us
         self.names = names
         self.end = end
         self.answer: Signal[list[Delivery]] = Signal()
+
+    def serve(self) -> bool:
+        """Answer the poll, if there is anything to receive; return whether there was."""
+        return self._serve(self)
 
 
 class Line:
@@ -71,14 +86,16 @@ class Line:
         """Whether somebody would notice a message that comes back."""
         return bool(self.polls or self.consumers)
 
-    def serve_first(self, serve_poll: Callable[[Poll], bool], *, at_wake: bool) -> bool:
+    def serve_first(self, *, at_wake: bool) -> bool:
         """Let the party that has waited longest receive; return whether anything came of it."""
         best: Consumer | None = None
         best_us: int | None = None
         for consumer in self.consumers:
+            if not consumer.waits:
+                continue
             since_us = consumer.waiting_since_us(at_wake=at_wake)
             if since_us is not None and (best_us is None or since_us < best_us):
                 best, best_us = consumer, since_us
         if self.polls and (best_us is None or self.polls[0].start_us < best_us):
-            return serve_poll(self.polls[0])
+            return self.polls[0].serve()
         return best is not None and best.serve(at_wake=at_wake)
