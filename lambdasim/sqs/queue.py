@@ -30,7 +30,7 @@ from lambdasim.sqs.limits import (
     SqsConfig,
 )
 from lambdasim.sqs.line import Poll
-from lambdasim.sqs.message import Delivery, Flight, Message, QueueSnapshot, SendMessageResult
+from lambdasim.sqs.message import Delivery, Flight, Message, QueueSnapshot, SendMessageResult, State
 from lambdasim.sqs.redrive import RedrivePolicy, parse_policy
 from lambdasim.sqs.store import Store, chunks
 from lambdasim.units import MICROSECONDS
