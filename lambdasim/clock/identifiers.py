@@ -12,15 +12,14 @@ class Series:
     Numbers are kept where many are needed; the text is made when somebody looks (SQS-028, LAM-046).
     """
 
-    __slots__ = ("_head", "_tail", "digest", "last")
+    __slots__ = ("_head", "digest", "last")
 
     def __init__(self, digest: bytes) -> None:
         self.digest = digest  #: 32 bytes of this kind and owner, for other derived texts
         self.last = 0  #: the number given last
         text = digest.hex()
-        # 49 bits of the digest and 60 of the counter: two series of one simulation never meet in practice
-        self._head = f"{text[:8]}-{text[8:12]}-4"
-        self._tail = 0x8 | digest[8] & 0x3
+        # 74 bits of the digest, and 48 of the counter: two series never meet in practice
+        self._head = f"{text[:8]}-{text[8:12]}-4{text[12:15]}-{0x8 | digest[8] & 0x3:x}{text[17:20]}-"
 
     def next(self) -> int:
         """Count on, and return the new number."""
@@ -29,8 +28,7 @@ class Series:
 
     def text(self, number: int) -> str:
         """Return the identifier of this number, in the form of a version 4 UUID."""
-        digits = f"{number:018x}"
-        return f"{self._head}{digits[:3]}-{self._tail:x}{digits[3:6]}-{digits[6:]}"
+        return f"{self._head}{number:012x}"
 
 
 class Identifiers:

@@ -29,27 +29,45 @@ class EventMaker:
 
     def event(self, messages: Sequence[Message], receive_counts: Sequence[int]) -> dict[str, Any]:
         """Return `{"Records": [record, …]}`, fresh, in the order of the messages."""
-        return {"Records": [self.record(*pair) for pair in zip(messages, receive_counts, strict=True)]}
-
-    def record(self, message: Message, receive_count: int) -> dict[str, Any]:
-        """Return one record: the delivery of *message* with this number."""
-        queue = self._queue
-        record: dict[str, Any] = {
-            "messageId": message.message_id,
-            "receiptHandle": queue._handle_of(message, receive_count),
-            "body": message.body,
-            "attributes": queue._system_attributes(message, receive_count, message.first_received_at_us),
-            "messageAttributes": {},
-        }
-        if self._shows_empty_digest:
-            record["md5OfMessageAttributes"] = None
-        record["md5OfBody"] = md5_of(message.body)
-        record["eventSource"] = "aws:sqs"
-        record["eventSourceARN"] = queue.arn
-        record["awsRegion"] = self._region
-        return record
+        queue, start_us, shows_empty_digest = self._queue, self._queue.clock.start_us, self._shows_empty_digest
+        sender_id, arn, region = queue.config.sender_id, queue.arn, self._region
+        sent_us = first_us = -1
+        sent = first = ""
+        records = []
+        for message, receive_count in zip(messages, receive_counts, strict=True):
+            # Messages of one batch mostly share their instants: a text is made when it changes.
+            if message.sent_at_us != sent_us:
+                sent_us = message.sent_at_us
+                sent = str((start_us + sent_us) // 1000)
+            if message.first_received_at_us != first_us:
+                first_us = message.first_received_at_us or 0
+                first = str((start_us + first_us) // 1000)
+            attributes = {
+                "ApproximateReceiveCount": "1" if receive_count == 1 else str(receive_count),
+                "SentTimestamp": sent,
+                "SenderId": sender_id,
+                "ApproximateFirstReceiveTimestamp": first,
+            }
+            if message._arrival is not None:
+                attributes["DeadLetterQueueSourceArn"] = message._arrival.source_arn
+            record: dict[str, Any] = {
+                "messageId": message._series.text(message._number),
+                "receiptHandle": queue._handle_of(message, receive_count),
+                "body": message.body,
+                "attributes": attributes,
+                "messageAttributes": {},
+            }
+            if shows_empty_digest:
+                record["md5OfMessageAttributes"] = None
+            record["md5OfBody"] = md5_of(message.body)
+            record["eventSource"] = "aws:sqs"
+            record["eventSourceARN"] = arn
+            record["awsRegion"] = region
+            records.append(record)
+        return {"Records": records}
 
     def size_bytes(self, message: Message, receive_count: int) -> int:
         """Return the bytes of compact JSON that the record takes (ESM-066)."""
-        text = json.dumps(self.record(message, receive_count), ensure_ascii=False, separators=(",", ":"))
+        (record,) = self.event((message,), (receive_count,))["Records"]
+        text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
         return len(text.encode())

@@ -64,15 +64,14 @@ class Context:
 
     __slots__ = ("_deadline_us", "_invocation", "_slept_us", "client_context", "environment", "identity", "tenant_id")
 
-    def __init__(self, invocation: Invocation, *, is_cold_start: bool) -> None:
-        assert invocation.environment is not None
+    def __init__(self, invocation: Invocation) -> None:
         self._invocation = invocation
         self._deadline_us = invocation.started_at_us + invocation.function.timeout_us
         self._slept_us = 0
         self.client_context: object | None = None
         self.identity = CognitoIdentity()
         self.tenant_id: str | None = None
-        self.environment = ContextEnvironment(invocation.environment, is_cold_start=is_cold_start)
+        self.environment = ContextEnvironment(invocation.environment, is_cold_start=invocation.is_cold_start)
 
     @property
     def aws_request_id(self) -> str:
@@ -108,7 +107,6 @@ class Context:
     def log_stream_name(self) -> str:
         """One per execution environment."""
         invocation = self._invocation
-        assert invocation.environment is not None
         day = invocation.function.clock.datetime.strftime("%Y/%m/%d")
         return f"{day}/[$LATEST]{invocation.function.name}-{invocation.environment.id}"
 

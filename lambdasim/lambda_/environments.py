@@ -59,7 +59,6 @@ class Environments:
     __slots__ = (
         "_clock",
         "_groups",
-        "_idle_count",
         "_lifetime_us",
         "_made",
         "_model",
@@ -67,6 +66,7 @@ class Environments:
         "_timer",
         "_ttl_us",
         "busy",
+        "idle",
     )
 
     def __init__(self, name: str, clock: Clock, model: EnvironmentModel) -> None:
@@ -76,29 +76,20 @@ class Environments:
         self._ttl_us = seconds(model.idle_ttl_s, name="idle_ttl_s")
         self._lifetime_us = seconds(model.max_lifetime_s, name="max_lifetime_s")
         self._groups: deque[tuple[int, list[Environment]]] = deque()  # idle since, those with the lowest id last
-        self._idle_count = 0
+        self.idle = 0  #: environments that wait for a request
         self._made = 0
         self._timer: Timer | None = None
         self.busy = 0
 
     @property
-    def idle(self) -> int:
-        """Environments that wait for a request."""
-        return self._idle_count
-
-    @property
     def alive(self) -> int:
         """All environments."""
-        return self.busy + self._idle_count
+        return self.busy + self.idle
 
     @property
     def cold_starts(self) -> int:
         """Environments ever made."""
         return self._made
-
-    def has_idle(self) -> bool:
-        """Whether a request would find an environment."""
-        return self._idle_count > 0
 
     def take(self) -> Environment:
         """Take an idle environment by the rule of `EnvironmentModel.reuse`; there must be one. Runtime: `O(1)`."""
@@ -119,7 +110,7 @@ class Environments:
             environment = group.pop()
             if not group:
                 del groups[place]
-        self._idle_count -= 1
+        self.idle -= 1
         self.busy += 1
         environment.served += 1
         return environment
@@ -146,7 +137,7 @@ class Environments:
             insort(groups[-1][1], environment, key=lambda other: -other.number)
         else:
             groups.append((now_us, [environment]))
-        self._idle_count += 1
+        self.idle += 1
         timer = self._timer
         if timer is None:
             self._time(min(now_us + self._ttl_us, environment.retire_at_us))
@@ -173,7 +164,7 @@ class Environments:
             for environment in group:
                 end_us = min(since_us + self._ttl_us, environment.retire_at_us)
                 if end_us <= now_us:
-                    self._idle_count -= 1
+                    self.idle -= 1
                     self._reap(environment)
                 else:
                     alive.append(environment)

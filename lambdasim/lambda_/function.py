@@ -57,6 +57,7 @@ Handler = Callable[[Any, Any], Any]
 
 _COMPLETION: Final = Priority.COMPLETION.value
 _TIMEOUT: Final = Priority.TIMEOUT.value
+_SUCCESS: Final = Outcome.SUCCESS
 _NAME_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
 
 BEGUN: Final = Kind(
@@ -139,6 +140,7 @@ class Function:
             settings = Settings(settings, allowed=FUNCTION_SETTINGS, where=f"function {name!r}")
         limits = self.limits = settings.get(LambdaLimits)
         self.runtime = settings.get(RuntimeModel)
+        self._bills_init = self.runtime.billing == "current"
         self._cold_start = settings.get(ColdStartModel)
         _check_name(name)
         self.timeout = limits.timeout_default_s if timeout is None else timeout
@@ -309,7 +311,7 @@ class Function:
             self.ledger.turn(now_us)
         environments = self.environments
         refusal = self._refusal(now_us)
-        if refusal is None and not environments.has_idle() and not self._tokens.take(now_us):
+        if refusal is None and not environments.idle and not self._tokens.take(now_us):
             refusal = ACCOUNT_CONCURRENCY
         if refusal is not None:
             self.throttles += 1
@@ -319,28 +321,23 @@ class Function:
             return refusal
 
         self.invocation_count += 1
-        self.in_flight += 1
+        self.in_flight = in_flight = self.in_flight + 1
+        is_unreserved = self.reserved_concurrent_executions is None
         if self._limits_rate:
-            window = self.pool.window if self.reserved_concurrent_executions is None else self._window
-            window.count += 1
-        self.pool.enter(now_us, unreserved=self.reserved_concurrent_executions is None)
-        self.steps.change(now_us, self.in_flight)
-        invocation = Invocation(self, request, self.request_ids.next(), now_us)
+            (self.pool.window if is_unreserved else self._window).count += 1
+        self.pool.enter(now_us, unreserved=is_unreserved)
+        self.steps.change(now_us, in_flight)
+        number = self.request_ids.last = self.request_ids.last + 1
+        is_warm = environments.idle > 0
+        environment = environments.take() if is_warm else environments.make()
+        invocation = Invocation(self, request, number, environment, now_us)
         self._recent.append(invocation)
         repeated_init_us = 0
-        if environments.has_idle():
-            environment = invocation.environment = environments.take()
-            if environment.is_reset:  # the init is repeated inside the invoke phase (LAM-083)
-                environment.is_reset = False
-                repeated_init_us = self._init.draw_us(None)
-        else:
-            invocation.environment = environments.make()
-            invocation.is_cold_start = True
-            init_us = self._init.draw_us(None)
-            if init_us > self._init_limit_us:  # cut, and done again inside the invoke phase (LAM-126)
-                repeated_init_us, init_us = init_us, self._init_limit_us
-            invocation.init_us = init_us
-            invocation.started_at_us = now_us + self._placement_us + init_us
+        if not is_warm:
+            repeated_init_us = self._begin_cold(invocation)
+        elif environment.is_reset:  # the init is repeated inside the invoke phase (LAM-083)
+            environment.is_reset = False
+            repeated_init_us = self._init.draw_us(None)
         if self.clock.trace.active:
             self.clock.trace.add((now_us, BEGUN, invocation))
         if self.handler is None:
@@ -353,26 +350,32 @@ class Function:
             )
         return None
 
+    def _begin_cold(self, invocation: Invocation) -> int:
+        """Put placement and init before the invoke phase; return what of the init falls into it (LAM-123, LAM-126)."""
+        init_us, repeated_init_us = self._init.draw_us(None), 0
+        if init_us > self._init_limit_us:  # cut, and done again inside the invoke phase
+            repeated_init_us, init_us = init_us, self._init_limit_us
+        invocation.init_us = init_us
+        invocation.started_at_us += self._placement_us + init_us
+        return repeated_init_us
+
     def _refusal(self, now_us: int) -> str | None:
         """Return the reason why no request may be admitted now, by rate and concurrency."""
         reserved = self.reserved_concurrent_executions
-        factor = self.limits.rps_factor
-        if reserved is not None:
-            if self._limits_rate and reserved and self._window.at(now_us) >= factor * reserved:
-                return RESERVED_RATE
-            return RESERVED_CONCURRENCY if self.in_flight >= reserved else None
-        pool = self.pool
-        capacity = pool.unreserved_capacity
-        if self._limits_rate and pool.window.at(now_us) >= factor * capacity:
-            return ACCOUNT_RATE
-        return ACCOUNT_CONCURRENCY if pool.unreserved_in_flight >= capacity else None
+        if reserved is None:
+            pool = self.pool
+            if self._limits_rate and pool.window.at(now_us) >= self.limits.rps_factor * pool.unreserved_capacity:
+                return ACCOUNT_RATE
+            return ACCOUNT_CONCURRENCY if pool.unreserved_in_flight >= pool.unreserved_capacity else None
+        if self._limits_rate and reserved and self._window.at(now_us) >= self.limits.rps_factor * reserved:
+            return RESERVED_RATE
+        return RESERVED_CONCURRENCY if self.in_flight >= reserved else None
 
     def _settle(self, invocation: Invocation, repeated_init_us: int) -> None:
         """Decide duration and outcome of an invocation without a handler, and put its end on the agenda."""
         if self.needs_event:
             invocation.event = invocation._request.make_event()
-        failed = self._draws_failure() if self.failure_rate else False
-        invocation.outcome = Outcome.ERROR if failed else Outcome.SUCCESS
+        invocation.outcome = Outcome.ERROR if self.failure_rate and self._draws_failure() else _SUCCESS
         self._schedule_end(invocation, repeated_init_us + self._duration.draw_us(invocation.event))
 
     def _draws_failure(self) -> bool:
@@ -386,7 +389,7 @@ class Function:
         invocation, slept_us = work
         assert self.handler is not None
         invocation.event = event = invocation._request.make_event()
-        context = Context(invocation, is_cold_start=invocation.is_cold_start)
+        context = Context(invocation)
         if slept_us:
             context._slept_us = slept_us
         leaves: BaseException | None = None
@@ -437,14 +440,12 @@ class Function:
         self.clock.schedule(end_us, self._end, invocation, priority)
 
     def _end(self, invocation: Invocation) -> None:
-        clock = self.clock
-        now_us = invocation.ended_at_us = clock.now_us
-        self.in_flight -= 1
+        now_us = invocation.ended_at_us = self.clock.now_us
+        self.in_flight = in_flight = self.in_flight - 1
         self.pool.leave(now_us, unreserved=self.reserved_concurrent_executions is None)
-        self.steps.change(now_us, self.in_flight)
+        self.steps.change(now_us, in_flight)
         environment = invocation.environment
-        assert environment is not None
-        if invocation.outcome is not Outcome.SUCCESS:
+        if invocation.outcome is not _SUCCESS:
             self.error_count += 1
             self.errors_by_minute.add(invocation.admitted_at_us)
             if invocation.outcome in (Outcome.TIMEOUT, Outcome.EXIT):
@@ -452,10 +453,10 @@ class Function:
         self.environments.give_back(environment)
         duration_us = now_us - invocation.started_at_us
         self.durations.add(invocation.admitted_at_us, duration_us)
-        init_us = invocation.init_us if self.runtime.billing == "current" else 0
-        self.billed_mb_ms += (max(1, -(-(duration_us + init_us) // 1000))) * invocation.memory_size
-        if clock.trace.active:
-            clock.trace.add((now_us, ENDED, invocation))
+        billed_us = duration_us + (invocation.init_us or 0) if self._bills_init else duration_us
+        self.billed_mb_ms += (-(-billed_us // 1000) or 1) * self.memory_size
+        if self.clock.trace.active:
+            self.clock.trace.add((now_us, ENDED, invocation))
         invocation._request.finished(invocation)
 
     # ---- small things

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import traceback
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from attrs import frozen
 
@@ -29,6 +29,9 @@ class Outcome(Enum):
     TOO_LARGE = "too large"  #: the answer is above the limit (LAM-066)
 
 
+_RUNNING: Final = Outcome.RUNNING
+
+
 class Request(Protocol):
     """Who asks for an invocation: a caller, or a slot of an event source mapping."""
 
@@ -49,6 +52,7 @@ class Invocation:
     """
 
     __slots__ = (
+        "_log",
         "_number",
         "_request",
         "admitted_at_us",
@@ -58,30 +62,39 @@ class Invocation:
         "exception",
         "function",
         "init_us",
-        "is_cold_start",
-        "log",
-        "memory_size",
         "outcome",
         "result",
         "started_at_us",
     )
 
-    def __init__(self, function: Function, request: Request, number: int, admitted_at_us: int) -> None:
+    def __init__(
+        self, function: Function, request: Request, number: int, environment: Environment, admitted_at_us: int
+    ) -> None:
         self.function = function
         self._request = request
         self._number = number
+        self.environment = environment
         self.admitted_at_us = admitted_at_us  #: when it was accepted
         self.started_at_us = admitted_at_us  #: when the handler began: after the init of a cold start
         self.ended_at_us: int | None = None
-        self.environment: Environment | None = None
-        self.is_cold_start = False
-        self.init_us = 0  #: of a cold start; placement not included
-        self.memory_size = function.memory_size
+        self.init_us: int | None = None  #: of a cold start, placement not included; None on a warm environment
+        self.outcome = _RUNNING
         self.event: Any = None  #: None for a function without a handler
         self.result: Any = None
         self.exception: BaseException | None = None
-        self.outcome = Outcome.RUNNING
-        self.log: list[str] = []  #: what the handler wrote through its context
+        self._log: list[str] | None = None
+
+    @property
+    def is_cold_start(self) -> bool:
+        """Whether the environment was made for this invocation."""
+        return self.init_us is not None
+
+    @property
+    def log(self) -> list[str]:
+        """What the handler wrote through its context."""
+        if self._log is None:
+            self._log = []
+        return self._log
 
     @property
     def request_id(self) -> str:
@@ -101,7 +114,7 @@ class Invocation:
     @property
     def billed_ms(self) -> int:
         """Billed milliseconds (LAM-300)."""
-        init_us = self.init_us if self.function.runtime.billing == "current" else 0
+        init_us = (self.init_us or 0) if self.function.runtime.billing == "current" else 0
         return billed_milliseconds(self.duration_us, init_us)
 
     @property
@@ -161,10 +174,10 @@ class Invocation:
             f"REPORT RequestId: {request_id}",
             f"Duration: {self.duration_us / 1000:.2f} ms",
             f"Billed Duration: {self.billed_ms} ms",
-            f"Memory Size: {self.memory_size} MB",
+            f"Memory Size: {self.function.memory_size} MB",
             f"Max Memory Used: {self.function.runtime.memory_used_mb} MB",
         ]
-        if self.is_cold_start:
+        if self.init_us is not None:
             parts.append(f"Init Duration: {self.init_us / 1000:.2f} ms")
         if self.outcome is Outcome.TIMEOUT:
             parts.append("Status: timeout")
