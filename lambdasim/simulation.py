@@ -20,18 +20,20 @@ from lambdasim.errors.lambda_ import (
 from lambdasim.errors.sqs import QueueDoesNotExist, QueueNameExists
 from lambdasim.esm import EventSourceMapping
 from lambdasim.esm.limits import MAPPING_SETTINGS
-from lambdasim.lambda_ import ConcurrencyPool, Function, LambdaLimits, PriceBook
+from lambdasim.esm.mapping import check_numbers
+from lambdasim.lambda_ import ConcurrencyPool, Function, LambdaLimits, PriceBook, RpsModel
 from lambdasim.lambda_.function import Handler
 from lambdasim.lambda_.limits import FUNCTION_SETTINGS, DurationLike
 from lambdasim.metrics import Metrics
 from lambdasim.settings import Settings
 from lambdasim.sqs import Queue, RedrivePolicy, SqsConfig
+from lambdasim.sqs.limits import partition_of
 from lambdasim.units import Duration, seconds
 
 T = TypeVar("T")
 
 _WORK: Final = Priority.WORK.value
-SETTINGS: Final = (SqsConfig, *FUNCTION_SETTINGS, *MAPPING_SETTINGS, PriceBook)
+SETTINGS: Final = (SqsConfig, RpsModel, *FUNCTION_SETTINGS, *MAPPING_SETTINGS, PriceBook)
 
 #: Parameters of other kinds of event source: AWS says that a queue has none of these (ESM-023).
 _OTHER_SOURCES: Final = {
@@ -163,7 +165,8 @@ class Simulation:
             msg = f"execution={execution!r} is not modelled in this version; it is 'plain'"
             raise UsageError(msg)
         given = list(settings)
-        _add_or_evolve(given, SqsConfig, region=region, account_id=account_id)
+        self._place: dict[str, Any] = {"region": region, "account_id": account_id, "partition": partition_of(region)}
+        _add_or_evolve(given, SqsConfig, **self._place)
         if concurrent_executions is not None:
             _add_or_evolve(given, LambdaLimits, account_concurrency=concurrent_executions)
         self._settings = Settings(given, allowed=SETTINGS, where="the simulation")
@@ -171,7 +174,7 @@ class Simulation:
         self.region = region
         self.account_id = account_id
         self.clock = Clock(seed=seed, start=start, choices=choices, trace=trace)
-        self.pool = ConcurrencyPool.of(self._settings.get(LambdaLimits))
+        self.pool = ConcurrencyPool.of(self._settings.get(LambdaLimits), self._settings.get(RpsModel))
         self.prices = self._settings.get(PriceBook)
         self._queues: dict[str, Queue] = {}
         self._functions: dict[str, Function] = {}
@@ -292,11 +295,11 @@ class Simulation:
             )
             if value is not None
         }
-        narrower = Settings(settings, allowed=(SqsConfig,), where=f"queue {queue_name!r}", wider=self._settings)
+        own = [evolve(value, **self._place) if isinstance(value, SqsConfig) else value for value in settings]
+        narrower = Settings(own, allowed=(SqsConfig,), where=f"queue {queue_name!r}", wider=self._settings)
         existing = next((queue for queue in self._queues.values() if queue.name == queue_name), None)
-        # Checked as a new queue would be, on a clock of its own, so that a refusal leaves no trace (SQS-046).
-        clock = self.clock if existing is None else Clock(trace=0)
-        queue = Queue(queue_name, clock, settings=narrower, find_queue=self._queues.get, **cast("Any", given))
+        # What is given is checked as for a new queue, also where there is one already (SQS-046).
+        queue = Queue(queue_name, self.clock, settings=narrower, find_queue=self._queues.get, **cast("Any", given))
         if existing is None:
             self._queues[queue.arn] = queue
             return queue
@@ -349,6 +352,7 @@ class Simulation:
             settings=narrower,
             region=self.region,
             account_id=self.account_id,
+            partition=self._place["partition"],
         )
         self._functions[function.arn] = function
         return function
@@ -374,6 +378,10 @@ class Simulation:
             InvalidParameterValueException: A parameter of another kind of source, or a combination that AWS refuses.
             UsageError: A parameter that this version does not have, by name.
         """
+        # In the order in which AWS looks (ESM-030).
+        check_numbers(batch_size, maximum_batching_window_in_seconds, maximum_concurrency)
+        target = self._target(function)
+        source = self._source(event_source)
         for name in others:
             if name in _OTHER_SOURCES:
                 msg = f"Unsupported {_OTHER_SOURCES[name]} parameter for given event source mapping type."
@@ -381,8 +389,8 @@ class Simulation:
         _refuse("create_event_source_mapping", others)
         narrower = Settings(settings, allowed=MAPPING_SETTINGS, where="an event source mapping", wider=self._settings)
         mapping = EventSourceMapping(
-            self._source(event_source),
-            self._target(function),
+            source,
+            target,
             batch_size=batch_size,
             maximum_batching_window_in_seconds=maximum_batching_window_in_seconds,
             maximum_concurrency=maximum_concurrency,
@@ -432,22 +440,22 @@ class Simulation:
         Raises:
             QueueDoesNotExist: There is none (SQS-024, SQS-025).
         """
+        matches = []
         if isinstance(ref, Queue):
-            ref = ref.arn
-        if isinstance(ref, str):
+            matches = [queue for queue in self._queues.values() if queue is ref]
+        elif isinstance(ref, str):
             if ref.startswith("arn:"):
-                found = self._queues.get(ref)
-                matches = [found] if found else []
+                matches = [queue for queue in self._queues.values() if queue.arn == ref]
             else:
-                parts = ref.rstrip("/").split("/") if ref.endswith("/") else ref.split("/")
+                parts = ref.removesuffix("/").split("/")
                 account = parts[-2] if len(parts) > 1 else self.account_id
                 matches = [
                     queue
                     for queue in self._queues.values()
                     if queue.name == parts[-1] and queue.config.account_id == account
                 ]
-            if matches:
-                return matches[0]
+        if matches:
+            return matches[0]
         msg = "The specified queue does not exist."
         raise QueueDoesNotExist(msg)
 
@@ -458,12 +466,17 @@ class Simulation:
         Raises:
             ResourceNotFoundException: There is none (LAM-065).
         """
-        name = ref.name if isinstance(ref, Function) else str(ref)
-        short = name.rsplit(":function:", 1)[-1] if ":function:" in name else name
-        found = next((function for function in self._functions.values() if function.name == short), None)
-        is_own = found is not None and (name == short or found.arn.endswith(name))
-        if found is None or not is_own:
-            arn = f"arn:aws:lambda:{self.region}:{self.account_id}:function:{short}"
+        if isinstance(ref, Function):
+            short = ref.name
+            found = next((function for function in self._functions.values() if function is ref), None)
+        else:
+            short = ref.rsplit(":function:", 1)[-1]
+            partial_arn = ref.removeprefix(f"arn:{self._place['partition']}:lambda:{self.region}:")
+            wanted = short if partial_arn == short else f"{self.account_id}:function:{short}"
+            functions = self._functions.values() if partial_arn == wanted else ()
+            found = next((function for function in functions if function.name == short), None)
+        if found is None:
+            arn = f"arn:{self._place['partition']}:lambda:{self.region}:{self.account_id}:function:{short}"
             msg = f"Function not found: {arn}:$LATEST"
             raise ResourceNotFoundException(msg)
         return found

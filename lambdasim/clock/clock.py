@@ -39,6 +39,7 @@ Entry = tuple[int, int, Action | None, Any]
 
 _CLASS: Final = 1 << 48  # numbers of creation stay below this
 _NEVER: Final = 1 << 62
+_FOLLOW_DEPTH: Final = 8  # a turn of a mapping is four deep; an endless chain comes back to the agenda, which counts
 
 
 class Priority(IntEnum):
@@ -126,7 +127,7 @@ class Clock:
             raise UsageError(msg)
         self.seed = seed
         self.now_us = 0
-        self.position: int = 0  #: class and number of the event of this instant that runs, or ran last
+        self.position: int = 0  #: class and number of the furthest event of this instant that has begun
         self.streams = Streams(seed)
         self.identifiers = Identifiers(seed)
         self.choices: Chooser = Benign() if choices is None else choices
@@ -137,7 +138,9 @@ class Clock:
         self._number = count().__next__
         self._running = False
         self._draining = False  # whether nobody looks between two events
-        self._events_at_once = 0  # events at this instant, counted where they run one by one
+        self._follow_depth = 0  # how many actions called by `follow` are under way
+        self._counted_us = -1  # the next is of this instant
+        self._events_at_once = 0  # events at one instant, counted where they run one by one
         self._tasks: dict[int, Task[Any]] = {}
 
     # ---- the agenda
@@ -202,16 +205,35 @@ class Clock:
         changes nothing that can be seen; while single events are watched (`step`, `run_until`) it is an event of its
         own.
         """
-        agenda, now_us = self._agenda, self.now_us
-        if self._draining and (not agenda or agenda[0][0] > now_us) and self._background_due > now_us:
-            self.position = priority
+        agenda, now_us, depth = self._agenda, self.now_us, self._follow_depth
+        if (
+            self._draining
+            and depth < _FOLLOW_DEPTH
+            and (not agenda or agenda[0][0] > now_us)
+            and self._background_due > now_us
+        ):
+            if priority > self.position:
+                self.position = priority
+            self._follow_depth = depth + 1
             action(argument)
+            self._follow_depth = depth
         else:
             heappush(agenda, (now_us, priority + self._number(), action, argument))
 
     def has_passed(self, priority: int) -> bool:
         """Whether events of this class have had their turn at the current instant."""
         return self.position >= priority + _CLASS
+
+    def perform(self, action: Action, argument: object) -> None:
+        """Run `action(argument)` now, as if it were an event: whatever it calls finds that time stands still."""
+        if self._running:
+            action(argument)
+            return
+        self._enter("perform")
+        try:
+            action(argument)
+        finally:
+            self._running = False
 
     @property
     def is_running(self) -> bool:
@@ -323,29 +345,32 @@ class Clock:
             SimulationStalledError: The predicate does not hold, and nothing is left that could change it.
             TimeoutError: It does not hold after *timeout* simulated seconds; now is that instant.
         """
+        self._refuse_nesting("run_until")
         deadline_us = _NEVER if timeout is None else self.now_us + seconds(timeout, name="timeout")
         while not predicate():
-            entry = self._next_entry(include_background=True)
-            if entry is None and timeout is None:
+            heap = self._next_heap(include_background=True)
+            if heap is None and timeout is None:
                 msg = f"{predicate!r} does not hold at {self.now} s, and nothing is left that could change it"
                 raise SimulationStalledError(msg)
-            if entry is None or entry[0] > deadline_us:
-                self._enter("run_until")
-                self._running = False
+            if heap is None or heap[0][0] > deadline_us:
                 self.now_us, self.position = deadline_us, Priority.SETTLED.value
                 msg = f"{predicate!r} does not hold after {timeout} simulated seconds"
                 raise TimeoutError(msg)
-            self._execute(entry, "run_until")
+            self._execute(heap)
 
     def step(self) -> bool:
         """Run one event; return False, and run none, when only background events are left."""
-        entry = self._next_entry(include_background=False)
-        if entry is None:
+        self._refuse_nesting("step")
+        heap = self._next_heap(include_background=False)
+        if heap is None:
             return False
-        self._execute(entry, "step")
+        self._execute(heap)
         return True
 
     def _run_until_us(self, until_us: int) -> None:
+        if isinstance(until_us, bool) or not isinstance(until_us, int):
+            msg = f"run(until_us={until_us!r}) is no whole number of microseconds; give an int, or until= in seconds"
+            raise UsageError(msg)
         if until_us < self.now_us:
             msg = f"run(until={to_seconds(until_us)}) lies in the past: now is {self.now} s; use run_for"
             raise UsageError(msg)
@@ -393,35 +418,34 @@ class Clock:
                 timer.action = timer.argument = None
             if at_us != now_us:
                 now_us = self.now_us = at_us
+                self.position = key
                 left = limit
-            elif not left:
-                self._raise_standstill(action)
-            else:
+            elif left:
                 left -= 1
-            self.position = key
+                if key > self.position:
+                    self.position = key
+            else:
+                self._raise_standstill(action, argument)
             action(argument)
 
-    def _next_entry(self, *, include_background: bool) -> Entry | None:
-        """Take the next live entry off the agenda; None when there is none, or only background ones unless included."""
+    def _next_heap(self, *, include_background: bool) -> list[Entry] | None:
+        """Return the heap whose first entry is the next live one; None when only background ones are left, or none."""
         agenda, background = self._agenda, self._background
         for heap in (agenda, background):
             while heap and heap[0][2] is None and heap[0][3].action is None:
                 heappop(heap)
-        entry: Entry | None = None
-        if background and (background[0] < agenda[0] if agenda else include_background):
-            entry = heappop(background)
-        elif agenda:
-            entry = heappop(agenda)
         self._background_due = background[0][0] if background else _NEVER
-        return entry
+        if background and (background[0] < agenda[0] if agenda else include_background):
+            return background
+        return agenda or None
 
-    def _execute(self, entry: Entry, name: str) -> None:
+    def _execute(self, heap: list[Entry]) -> None:
+        """Run the first entry of a heap by itself."""
+        self._running = True
+        self._follow_depth = 0
         try:
-            self._enter(name)
-        except UsageError:
-            heappush(self._agenda, entry)
-            raise
-        try:
+            entry = heappop(heap)
+            self._background_due = self._background[0][0] if self._background else _NEVER
             self._call_entry(entry)
         finally:
             self._running = False
@@ -434,19 +458,24 @@ class Clock:
             if action is None:
                 return
             timer.action = timer.argument = None
-        if at_us != self.now_us:
-            self._events_at_once = 0
+        if at_us != self._counted_us:
+            self._counted_us, self._events_at_once = at_us, 0
         elif self._events_at_once >= self.same_instant_limit:
-            self._raise_standstill(action)
+            self._raise_standstill(action, argument)
         self._events_at_once += 1
-        self.now_us, self.position = at_us, key
+        self.position = max(key, self.position) if at_us == self.now_us else key
+        self.now_us = at_us
         action(argument)
 
-    def _enter(self, name: str) -> None:
+    def _refuse_nesting(self, name: str) -> None:
         if self._running:
             msg = f"{name}() was called while an event runs: time stands still then; return first, or spawn a process"
             raise UsageError(msg)
+
+    def _enter(self, name: str) -> None:
+        self._refuse_nesting(name)
         self._running = True
+        self._follow_depth = 0
 
     def _check_tasks(self) -> None:
         stalled = next(iter(self._tasks.values()), None)
@@ -454,7 +483,9 @@ class Clock:
             msg = f"{stalled!r} waits at {self.now} s for what cannot happen any more"
             raise SimulationStalledError(msg)
 
-    def _raise_standstill(self, action: Action) -> None:
+    def _raise_standstill(self, action: Action, argument: Any) -> None:
+        if action is _call:
+            action = argument[0]
         msg = (
             f"{self.same_instant_limit} events ran at {self.now} s without time moving; the last one was "
             f"{getattr(action, '__qualname__', action)!s}"

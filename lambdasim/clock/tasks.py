@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_ONLY_SIMULATED: Final = "only simulated waits can be awaited, such as clock.sleep(…) or queue.wait_receive(…)"
 _WORK: Final = 51 << 48  # Priority.WORK, which lives in a module that imports this one; a test compares the two
 
 
@@ -69,11 +70,13 @@ class Signal(Generic[T]):
             raise self._error
         return self._value  # type: ignore[return-value]
 
-    def subscribe(self, callback: Callable[[Signal[T]], object]) -> bool:
-        """Call *callback* when it happens; return whether anybody had subscribed before."""
-        had = bool(self._callbacks)
+    def subscribe(self, callback: Callable[[Signal[T]], object]) -> None:
+        """Call *callback* when it happens."""
         self._callbacks.append(callback)
-        return had
+
+    def unsubscribe(self, callback: Callable[[Signal[T]], object]) -> None:
+        """Do not call *callback* after all."""
+        self._callbacks.remove(callback)
 
     def __await__(self) -> Generator[Signal[T], Any, T]:
         """Wait for it, unless it has happened; then its result or exception is that of the expression."""
@@ -127,12 +130,22 @@ class Task(Generic[T]):
         return self._done.result()
 
     def cancel(self) -> None:
-        """End the process where it stands; what it waited for is given up. Does nothing when it is done."""
+        """
+        End the process where it stands; what it waited for is given up. Does nothing when it is done.
+
+        Raises:
+            UsageError: The process calls this on itself.
+        """
         if self.is_done:
             return
+        if inspect.getcoroutinestate(self._coroutine) == inspect.CORO_RUNNING:
+            msg = f"{self._name} cancels itself; return from it instead"
+            raise UsageError(msg)
         self._timer.cancel()
-        if self._waits_for is not None and self._waits_for.on_abandon is not None:
-            self._waits_for.on_abandon()
+        if self._waits_for is not None:
+            self._waits_for.unsubscribe(self._woken)
+            if self._waits_for.on_abandon is not None:
+                self._waits_for.on_abandon()
         self._waits_for = None
         del self._clock._tasks[self._number]
         try:
@@ -150,6 +163,10 @@ class Task(Generic[T]):
         except StopIteration as stop:
             del self._clock._tasks[self._number]
             self._done.set(stop.value)
+            return
+        except RuntimeError as error:
+            # asyncio's own awaitables look for its event loop before they suspend.
+            self._fail(UsageError(f"{self._name}: {_ONLY_SIMULATED}") if "event loop" in str(error) else error)
             return
         except BaseException as error:
             self._fail(error)
@@ -169,7 +186,7 @@ class Task(Generic[T]):
             self._clock.rearm(self._timer, self._clock.now_us, self._go_on, None, _WORK)
 
     def _refuse(self, wait: object) -> None:
-        msg = f"{self._name} awaits {wait!r}, which never happens in simulated time; await clock.sleep(…) and the like"
+        msg = f"{self._name} awaits {wait!r}: {_ONLY_SIMULATED}"
         try:
             self._coroutine.throw(UsageError(msg))
         except StopIteration as stop:

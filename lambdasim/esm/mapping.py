@@ -104,15 +104,7 @@ class EventSourceMapping:
         if queue.clock is not function.clock:
             msg = f"{queue!r} and {function!r} live on two clocks; make both with the same one"
             raise UsageError(msg)
-        _check_range("batchSize", batch_size, 1, BATCH_SIZE_MAX)
-        _check_range("maximumBatchingWindowInSeconds", maximum_batching_window_in_seconds, 0, WINDOW_MAX_S)
-        if maximum_concurrency is not None:
-            _check_range(
-                "scalingConfig.maximumConcurrency",
-                maximum_concurrency,
-                MAXIMUM_CONCURRENCY_MIN,
-                MAXIMUM_CONCURRENCY_MAX,
-            )
+        check_numbers(batch_size, maximum_batching_window_in_seconds, maximum_concurrency)
         _check_words("function_response_types", function_response_types, REPORT_BATCH_ITEM_FAILURES)
         _check_words("metrics", metrics, EVENT_COUNT)
         if batch_size > BATCH_SIZE_MAX_WITHOUT_WINDOW and not maximum_batching_window_in_seconds:
@@ -180,6 +172,10 @@ class EventSourceMapping:
         """The counts of events by minute."""
         return self._pollers.ledger
 
+    def empty_receives_by_minute(self) -> dict[int, int]:
+        """Return the receives that ended empty, by the minute in which each did."""
+        return self._pollers.empty_receives_by_minute()
+
     def snapshot(self) -> MappingSnapshot:
         """Return the state of this instant. Runtime: `O(slots)`."""
         pollers = self._pollers
@@ -210,6 +206,15 @@ class EventSourceMapping:
         """End the transition of state (C4), and begin to poll (S1)."""
         self.state = "Enabled"
         self._pollers.start()
+
+
+def check_numbers(batch_size: object, window_s: object, maximum_concurrency: object) -> None:
+    """Refuse numbers out of their ranges, as AWS does before it looks at anything else (ESM-030 row 1)."""
+    _check_range("batchSize", batch_size, 1, BATCH_SIZE_MAX)
+    _check_range("maximumBatchingWindowInSeconds", window_s, 0, WINDOW_MAX_S)
+    if maximum_concurrency is not None:
+        name = "scalingConfig.maximumConcurrency"
+        _check_range(name, maximum_concurrency, MAXIMUM_CONCURRENCY_MIN, MAXIMUM_CONCURRENCY_MAX)
 
 
 def _check_range(field: str, value: object, low: int, high: int) -> None:

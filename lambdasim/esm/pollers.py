@@ -228,6 +228,8 @@ class Pollers:
             self._settle_empty(slot, at_wake=at_wake)
             if self._take(slot, flight):
                 self.clock.schedule(self.clock.now_us, self._attempt, slot, _WORK)
+            elif slot.state is SlotState.POLLING:  # what came is too large for any event: it asks again at once
+                self._wait(slot)
         self.waits = bool(gathering or waiting)
         return served
 
@@ -278,19 +280,13 @@ class Pollers:
 
     def _turn(self, slot: Slot) -> None:
         """Begin a turn (C5): receive what is there, or wait in line."""
-        if slot.left_over:
-            if self._gather_left_over(slot):
-                self.clock.follow(self._attempt, slot, _WORK)
-            return
-        closed = False
         queue = self.queue
-        while queue.visible:
+        closed = self._gather_left_over(slot) if slot.left_over else False
+        while queue.visible and slot.state is SlotState.TURNING:
             flight = queue.take(min(self._per_receive, self._batch_size - len(slot.messages)))
             if flight is None:
                 break
             closed = self._take(slot, flight)
-            if closed or slot.state is SlotState.GATHERING:
-                break
         if slot.state is SlotState.GATHERING and queue.visible:
             self.serve(at_wake=False)  # a batch that is open asks again at once, and is filled before others begin
             closed = False
@@ -322,7 +318,7 @@ class Pollers:
         self._received_since_growth = True
         if self.phase is Phase.IDLE:
             self._become_active(now_us)
-        elif self._is_eager and self._growth is None:
+        if self._is_eager and self._growth is None:
             self.notice_backlog()
         receive_counts = [message.receive_count for message in messages]
         return self._add(slot, flight, messages, receive_counts, now_us)
@@ -444,7 +440,7 @@ class Pollers:
 
     def _on_throttle(self, slot: Slot, now_us: int) -> None:
         """Keep a refused batch for a retry, or drop it (ESM-170 to ESM-174)."""
-        self._count_attempt(now_us, failed=True, is_throttle=True)
+        self._count_attempt(now_us, failed=True)
         self.failed += len(slot.messages)
         again = plan_retry(now_us, slot.retries, slot.deadline_us, self.function.timeout_us, self._retry)
         slot.retries += 1
@@ -468,7 +464,7 @@ class Pollers:
         slot.invocation = invocation
         now_us = self.clock.now_us
         is_failed = invocation.outcome is not Outcome.SUCCESS and not self._reports_failures
-        self._count_attempt(now_us, failed=is_failed, is_throttle=False)
+        self._count_attempt(now_us, failed=is_failed)
         self.clock.follow(self._on_result, slot, _RESULT)
 
     def _on_result(self, slot: Slot) -> None:
@@ -633,17 +629,19 @@ class Pollers:
         if self.target < self.cap and not self._is_eager:
             self._time_growth(inclusive=False)
 
-    def _count_attempt(self, now_us: int, *, failed: bool, is_throttle: bool) -> None:
+    def _count_attempt(self, now_us: int, *, failed: bool) -> None:
         """
         Count a finished attempt in its control period.
 
-        A control tick runs first in C4: what ended at its instant (C3) is still of the period before, what was refused
-        then (C5) is of the next.
+        A control tick runs first in C4: what ended at its instant before (C3) is still of the period before, what was
+        refused then (C5) is of the next.
         """
-        if now_us > self._control_end_us or (is_throttle and now_us == self._control_end_us):
-            late_us = now_us - self._t0_us + (1 if is_throttle else 0)
-            self._control_end_us = self._t0_us + -(-late_us // self._control_period_us) * self._control_period_us
-            self._attempts_finished = self._attempts_failed = 0
+        if now_us >= self._control_end_us:
+            is_late = self.clock.has_passed(Priority.CONTROL.value)
+            if now_us > self._control_end_us or is_late:
+                late_us = now_us - self._t0_us + is_late
+                self._control_end_us = self._t0_us + -(-late_us // self._control_period_us) * self._control_period_us
+                self._attempts_finished = self._attempts_failed = 0
         self._attempts_finished += 1
         if failed and self._backoff.enabled:
             self._attempts_failed += 1

@@ -12,7 +12,7 @@ from typing import Final
 from lambdasim.clock.meters import Steps
 from lambdasim.errors import UsageError
 from lambdasim.errors.lambda_ import InvalidParameterValueException
-from lambdasim.lambda_.limits import LambdaLimits, ScalingRate
+from lambdasim.lambda_.limits import LambdaLimits, RpsModel, ScalingRate
 from lambdasim.units import MICROSECONDS
 
 ACCOUNT_CONCURRENCY: Final = "ConcurrentInvocationLimitExceeded"
@@ -79,11 +79,14 @@ class ConcurrencyPool:
     Args:
         account_concurrency: Invocations that may be in flight together, 1 or more.
         unreserved_floor: What must stay unreserved.
+        rates: The rate quota that comes with every concurrency quota.
 
     Rules: LAM-011, LAM-150 to LAM-158.
     """
 
-    def __init__(self, account_concurrency: int = 1_000, *, unreserved_floor: int = 100) -> None:
+    def __init__(
+        self, account_concurrency: int = 1_000, *, unreserved_floor: int = 100, rates: RpsModel | None = None
+    ) -> None:
         if isinstance(account_concurrency, bool) or not isinstance(account_concurrency, int) or account_concurrency < 1:
             msg = f"account_concurrency={account_concurrency!r} must be a whole number of 1 or more"
             raise UsageError(msg)
@@ -93,15 +96,16 @@ class ConcurrencyPool:
         self.unreserved_in_flight = 0  #: of functions without reserved concurrency
         self._reserved: dict[str, int] = {}
         self._reserved_total = 0
-        self.window = RateWindow()
+        self.rates = RpsModel() if rates is None else rates
+        self.window = RateWindow(self.rates.window_s)
         self.all_steps = Steps()
         self.unreserved_steps = Steps()
         self._claimed_steps: Steps | None = None  # until something is set aside it is the unreserved part
 
     @classmethod
-    def of(cls, limits: LambdaLimits) -> ConcurrencyPool:
+    def of(cls, limits: LambdaLimits, rates: RpsModel | None = None) -> ConcurrencyPool:
         """Return the pool that these limits describe."""
-        return cls(limits.account_concurrency, unreserved_floor=limits.unreserved_floor)
+        return cls(limits.account_concurrency, unreserved_floor=limits.unreserved_floor, rates=rates)
 
     @property
     def reserved(self) -> int:
@@ -113,9 +117,11 @@ class ConcurrencyPool:
         """What all functions without reserved concurrency share (LAM-150)."""
         return self.account_concurrency - self._reserved_total
 
-    def reserve(self, function_name: str, amount: int, now_us: int) -> None:
+    def reserve(self, function_name: str, amount: int, now_us: int, *, in_flight: int = 0) -> None:
         """
         Set concurrency aside for a function, in place of what it had; it becomes its ceiling too (LAM-151).
+
+        *in_flight* invocations of it, counted as unreserved so far, are within the reserve from now on.
 
         Raises:
             InvalidParameterValueException: Less than the floor would stay unreserved (LAM-152).
@@ -131,12 +137,12 @@ class ConcurrencyPool:
             self._claimed_steps = deepcopy(self.unreserved_steps)
         self._reserved[function_name] = amount
         self._reserved_total = others + amount
-        self._note_claimed(now_us)
+        self._move_in_flight(-in_flight, now_us)
 
-    def release_reserve(self, function_name: str, now_us: int) -> None:
-        """Give a function's reserved concurrency back."""
+    def release_reserve(self, function_name: str, now_us: int, *, in_flight: int = 0) -> None:
+        """Give a function's reserved concurrency back; its invocations in flight are unreserved from now on."""
         self._reserved_total -= self._reserved.pop(function_name, 0)
-        self._note_claimed(now_us)
+        self._move_in_flight(in_flight, now_us)
 
     def enter(self, now_us: int, *, unreserved: bool) -> None:
         """Take note that an invocation begins."""
@@ -158,12 +164,12 @@ class ConcurrencyPool:
             if self._claimed_steps is not None:
                 self._claimed_steps.change(now_us, self.claimed)
 
-    def move_in_flight(self, amount: int, now_us: int) -> None:
+    def _move_in_flight(self, amount: int, now_us: int) -> None:
         """Count so many more invocations in flight as unreserved: a function gained or lost its reserve."""
         if amount:
             self.unreserved_in_flight += amount
             self.unreserved_steps.change(now_us, self.unreserved_in_flight)
-            self._note_claimed(now_us)
+        self._note_claimed(now_us)
 
     @property
     def claimed(self) -> int:

@@ -46,7 +46,6 @@ from lambdasim.lambda_.limits import (
     DurationLike,
     EnvironmentModel,
     LambdaLimits,
-    RpsModel,
     RuntimeModel,
     ScalingRate,
 )
@@ -58,6 +57,7 @@ Handler = Callable[[Any, Any], Any]
 _COMPLETION: Final = Priority.COMPLETION.value
 _TIMEOUT: Final = Priority.TIMEOUT.value
 _SUCCESS: Final = Outcome.SUCCESS
+_DEFAULT_CONCURRENCY: Final = LambdaLimits().account_concurrency
 _NAME_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
 
 BEGUN: Final = Kind(
@@ -108,9 +108,9 @@ class Function:
         failure_rate: The share of invocations that fail, for a function without a handler.
         reserved_concurrent_executions: Concurrency guaranteed to the function, and its ceiling; None for none.
         architecture: `x86_64` or `arm64`: a matter of price.
-        settings: `LambdaLimits`, `ColdStartModel`, `EnvironmentModel`, `ScalingRate`, `RpsModel`, `RuntimeModel`, at
-            most one of each.
-        region, account_id: For the ARN.
+        settings: `LambdaLimits`, `ColdStartModel`, `EnvironmentModel`, `ScalingRate`, `RuntimeModel`, at most one
+            of each; what concerns the account belongs to the pool.
+        region, account_id, partition: For the ARN.
     Raises:
         ValidationException: A name, timeout or memory size out of range (LAM-021, LAM-022).
         InvalidParameterValueException: The reserve would leave too little for others (LAM-152).
@@ -135,6 +135,7 @@ class Function:
         settings: Iterable[object] | Settings = (),
         region: str = "us-east-1",
         account_id: str = "123456789012",
+        partition: str = "aws",
     ) -> None:
         if not isinstance(settings, Settings):
             settings = Settings(settings, allowed=FUNCTION_SETTINGS, where=f"function {name!r}")
@@ -158,7 +159,7 @@ class Function:
             msg = f"failure_rate={failure_rate!r} is for a function without a handler; let the handler raise instead"
             raise UsageError(msg)
         self.name = name
-        self.arn = f"arn:aws:lambda:{region}:{account_id}:function:{name}"
+        self.arn = f"arn:{partition}:lambda:{region}:{account_id}:function:{name}"
         self.region = region
         self.clock = clock
         self.handler = handler
@@ -175,17 +176,22 @@ class Function:
         self.needs_event = handler is not None or self._duration.needs_event
 
         self.pool = ConcurrencyPool.of(limits) if pool is None else pool
+        if limits.account_concurrency not in (_DEFAULT_CONCURRENCY, self.pool.account_concurrency):
+            msg = (
+                f"LambdaLimits(account_concurrency={limits.account_concurrency}) of function {name!r}: the pool has "
+                f"{self.pool.account_concurrency}; say it to the pool or the simulation"
+            )
+            raise UsageError(msg)
         self.environments = Environments(name, clock, settings.get(EnvironmentModel))
         self._tokens = EnvironmentTokens(settings.get(ScalingRate), clock.now_us)
-        self._rps = settings.get(RpsModel)
-        self._window = RateWindow(self._rps.window_s)
-        self._limits_rate = self._rps.mode != "off"
+        self._window = RateWindow(self.pool.rates.window_s)
+        self._limits_rate = self.pool.rates.mode != "off"
         self.reserved_concurrent_executions: int | None = None
-        if reserved_concurrent_executions is not None:
-            self._reserve(reserved_concurrent_executions)
 
         self.request_ids = clock.identifiers.series("request", self.arn)
         self.in_flight = 0
+        if reserved_concurrent_executions is not None:
+            self._reserve(reserved_concurrent_executions)
         self.invocation_count = 0
         self.error_count = 0
         self.throttles = 0
@@ -221,7 +227,6 @@ class Function:
         Rules: LAM-060 to LAM-067, LAM-201.
         """
         if invocation_type == "DryRun":
-            self._parse(payload)
             return InvokeResult(status_code=204, executed_version=None, payload=b"")
         if invocation_type != "RequestResponse":
             msg = f"invocation_type={invocation_type!r} is not modelled in this version; use RequestResponse or DryRun"
@@ -232,7 +237,7 @@ class Function:
             )
             raise UsageError(msg)
         call = _Call(self._parse(payload))
-        self._refuse_or_begin(call)
+        self.clock.perform(self._refuse_or_begin, call)
         self.clock.run_until(lambda: call.answer.is_set)
         return call.answer.result()
 
@@ -251,10 +256,7 @@ class Function:
 
         Rules: LAM-151, LAM-152, LAM-156, LAM-157.
         """
-        had_none = self.reserved_concurrent_executions is None
         self._reserve(reserved_concurrent_executions)
-        if had_none:
-            self.pool.move_in_flight(-self.in_flight, self.clock.now_us)
 
     def get_function_concurrency(self) -> int | None:
         """Return the reserved concurrency, None when unset (LAM-155)."""
@@ -264,8 +266,7 @@ class Function:
         """Unset the reserved concurrency; does nothing when it is not set (LAM-155)."""
         if self.reserved_concurrent_executions is not None:
             self.reserved_concurrent_executions = None
-            self.pool.release_reserve(self.name, self.clock.now_us)
-            self.pool.move_in_flight(self.in_flight, self.clock.now_us)
+            self.pool.release_reserve(self.name, self.clock.now_us, in_flight=self.in_flight)
 
     # ---- looking
 
@@ -373,10 +374,22 @@ class Function:
 
     def _settle(self, invocation: Invocation, repeated_init_us: int) -> None:
         """Decide duration and outcome of an invocation without a handler, and put its end on the agenda."""
+        invocation.outcome = Outcome.ERROR if self.failure_rate and self._draws_failure() else _SUCCESS
+        duration_us = self._duration.constant_us
+        if duration_us is None:
+            duration_us = self._draw_duration(invocation)
+        self._schedule_end(invocation, repeated_init_us + duration_us)
+
+    def _draw_duration(self, invocation: Invocation) -> int:
+        """Draw how long an invocation takes; a duration model that raises ends it at once, and leaves `run()`."""
         if self.needs_event:
             invocation.event = invocation._request.make_event()
-        invocation.outcome = Outcome.ERROR if self.failure_rate and self._draws_failure() else _SUCCESS
-        self._schedule_end(invocation, repeated_init_us + self._duration.draw_us(invocation.event))
+        try:
+            return self._duration.draw_us(invocation.event)
+        except BaseException as error:
+            invocation.outcome, invocation.exception = Outcome.EXIT, error
+            self._schedule_end(invocation, 0)
+            raise
 
     def _draws_failure(self) -> bool:
         choices = self.clock.choices
@@ -388,7 +401,8 @@ class Function:
         """Run the handler whole, at the instant at which the invoke phase starts."""
         invocation, slept_us = work
         assert self.handler is not None
-        invocation.event = event = invocation._request.make_event()
+        duration_us = self._draw_duration(invocation)  # before the handler can change the event
+        event = invocation.event
         context = Context(invocation)
         if slept_us:
             context._slept_us = slept_us
@@ -409,7 +423,7 @@ class Function:
             leaves = None if isinstance(error, SystemExit) else error
         else:
             self._take_result(invocation, result)
-        self._schedule_end(invocation, context.slept_us + self._duration.draw_us(event))
+        self._schedule_end(invocation, context.slept_us + duration_us)
         if leaves is not None:
             raise leaves
 
@@ -418,17 +432,16 @@ class Function:
             invocation.outcome = Outcome.SUCCESS
             return
         try:
-            text = dumps(result)
+            text = dumps(result).encode()
+            if len(text) > self.limits.sync_response_bytes:
+                invocation.outcome = Outcome.TOO_LARGE
+                return
+            invocation.result = json.loads(text)  # what crosses the boundary is JSON: later changes do not show
         except (TypeError, ValueError, RecursionError) as error:
             invocation.outcome, invocation.exception = Outcome.UNSERIALISABLE, error
             return
-        if len(text) * 4 > self.limits.sync_response_bytes:
-            size = len(text.encode("utf-8", "surrogatepass"))
-            if size > self.limits.sync_response_bytes:
-                invocation.outcome = Outcome.TOO_LARGE
-                return
+        invocation.answer = text
         invocation.outcome = Outcome.SUCCESS
-        invocation.result = json.loads(text)  # what crosses the boundary is JSON: later changes do not show (LAM-040)
 
     def _schedule_end(self, invocation: Invocation, required_us: int) -> None:
         """Put the end on the agenda; who needs longer than the timeout ends there, side effects done (LAM-101, 102)."""
@@ -470,17 +483,17 @@ class Function:
     def _parse(self, payload: object) -> Any:
         if payload is None or payload in ("", b""):
             return {}
-        text = payload if isinstance(payload, str | bytes) else _dumps_payload(payload)
-        size = len(text) if isinstance(text, bytes) else len(text.encode())
         limit = self.limits.sync_request_bytes
-        if size > limit:
-            msg = f"Request must be smaller than {limit} bytes for the InvokeFunction operation"
-            raise RequestTooLargeException(msg)
         try:
-            return json.loads(text)
-        except ValueError as error:
+            text = payload if isinstance(payload, str | bytes) else dumps(payload)
+            size = len(text) if isinstance(text, bytes) else len(text.encode())
+            if size <= limit:
+                return json.loads(text, parse_constant=_refuse_constant)
+        except (TypeError, ValueError, RecursionError) as error:
             msg = f"Could not parse request body into json: {error}"
             raise InvalidRequestContentException(msg) from error
+        msg = f"Request must be smaller than {limit} bytes for the InvokeFunction operation"
+        raise RequestTooLargeException(msg)
 
     def _reserve(self, amount: int) -> None:
         if isinstance(amount, bool) or not isinstance(amount, int):
@@ -489,7 +502,8 @@ class Function:
             )
             raise UsageError(msg)
         _check_range("reservedConcurrentExecutions", amount, 0, None)
-        self.pool.reserve(self.name, amount, self.clock.now_us)
+        in_flight = self.in_flight if self.reserved_concurrent_executions is None else 0
+        self.pool.reserve(self.name, amount, self.clock.now_us, in_flight=in_flight)
         self.reserved_concurrent_executions = amount
 
     def _counters(self) -> tuple[int, ...]:
@@ -519,12 +533,9 @@ class _Call:
         )
 
 
-def _dumps_payload(payload: object) -> str:
-    try:
-        return dumps(payload)
-    except (TypeError, ValueError) as error:
-        msg = f"Could not parse request body into json: {error}"
-        raise InvalidRequestContentException(msg) from error
+def _refuse_constant(name: str) -> object:
+    msg = f"{name} is no JSON value"
+    raise ValueError(msg)
 
 
 def _check_name(name: object) -> None:

@@ -56,6 +56,7 @@ class Invocation:
         "_number",
         "_request",
         "admitted_at_us",
+        "answer",
         "ended_at_us",
         "environment",
         "event",
@@ -81,6 +82,7 @@ class Invocation:
         self.outcome = _RUNNING
         self.event: Any = None  #: None for a function without a handler
         self.result: Any = None
+        self.answer = b"null"  #: the result as compact JSON
         self.exception: BaseException | None = None
         self._log: list[str] | None = None
 
@@ -125,8 +127,9 @@ class Invocation:
     @property
     def payload(self) -> bytes:
         """What a synchronous caller gets: compact JSON (LAM-062, LAM-081)."""
-        value = self.result if self.outcome is Outcome.SUCCESS else self._error_payload()
-        return dumps(value).encode()
+        if self.outcome is Outcome.SUCCESS:
+            return self.answer
+        return dumps(self._error_payload()).encode(errors="backslashreplace")
 
     def _error_payload(self) -> dict[str, Any]:
         request_id = self.request_id
@@ -207,8 +210,8 @@ class InvokeResult:
 
 
 def dumps(value: object) -> str:
-    """Return compact JSON text."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    """Return compact JSON text; NaN and infinities are no JSON."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def describe(error: BaseException | None) -> str:

@@ -116,4 +116,4 @@ class RuntimeModel:
     logs_kept: int = field(default=1_000, validator=validators.ge(0))  #: newest invocations that a function keeps
 
 
-FUNCTION_SETTINGS: Final = (LambdaLimits, ColdStartModel, EnvironmentModel, ScalingRate, RpsModel, RuntimeModel)
+FUNCTION_SETTINGS: Final = (LambdaLimits, ColdStartModel, EnvironmentModel, ScalingRate, RuntimeModel)

@@ -225,7 +225,10 @@ class Metrics:
     def _of_mapping(self, mapping: EventSourceMapping, name: str) -> Data:
         if not mapping.publishes_event_counts or name not in _MAPPING_SUMS:
             return {}
-        return {minute: [(total, 1)] for minute, total in mapping.ledger.sums(_MAPPING_SUMS[name])}
+        # A poll that found nothing is a datum of 0 (ESM-280).
+        empty = mapping.empty_receives_by_minute() if name == "PolledEventCount" else {}
+        sums = {**dict.fromkeys(empty, 0), **dict(mapping.ledger.sums(_MAPPING_SUMS[name]))}
+        return {minute: [(total, 1)] for minute, total in sums.items()}
 
 
 def _ones(minute: int, total: int) -> tuple[int, list[tuple[float, int]]]:

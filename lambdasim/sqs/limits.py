@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from attrs import field, frozen, validators
+from attrs import Factory, field, frozen, validators
 
 DELAY_MAX_S: Final = 900  # SQS-080
 RETENTION_MIN_S: Final = 60  # SQS-080
@@ -18,6 +18,18 @@ RECEIVE_COUNT_MAX: Final = 1_000  # SQS-100
 REQUEST_CHUNK_BYTES: Final = 65_536  # SQS-604
 
 
+def partition_of(region: str) -> str:
+    """
+    Return the partition that a region belongs to (SQS-023).
+
+    >>> partition_of("cn-north-1"), partition_of("us-gov-west-1"), partition_of("eu-west-1")
+    ('aws-cn', 'aws-us-gov', 'aws')
+    """
+    if region.startswith("cn-"):
+        return "aws-cn"
+    return "aws-us-gov" if region.startswith("us-gov-") else "aws"
+
+
 @frozen(kw_only=True)
 class SqsConfig:
     """
@@ -28,7 +40,7 @@ class SqsConfig:
 
     account_id: str = "123456789012"
     region: str = "us-east-1"
-    partition: str = "aws"
+    partition: str = Factory(lambda self: partition_of(self.region), takes_self=True)  #: follows the region (SQS-023)
     sender_id: str = "AIDAIENQZJOLO23YVJ4VO"  #: SQS-150
     max_payload_bytes: int = field(default=1_048_576, validator=validators.ge(MESSAGE_SIZE_MIN_BYTES))  #: SQS-081
     invalid_chars: Literal["reject", "replace"] = field(

@@ -31,7 +31,7 @@ from lambdasim.sqs.limits import (
 )
 from lambdasim.sqs.line import Poll
 from lambdasim.sqs.message import Delivery, Flight, Message, QueueSnapshot, SendMessageResult, State
-from lambdasim.sqs.redrive import RedrivePolicy, parse_policy
+from lambdasim.sqs.redrive import Redrive, RedrivePolicy, parse_policy
 from lambdasim.sqs.store import Store, chunks
 from lambdasim.units import MICROSECONDS
 
@@ -93,16 +93,19 @@ class Queue(Store):
         _check_name(name)
         limit = config.max_payload_bytes
         size = limit if maximum_message_size is None else maximum_message_size
-        for attribute, value, low, high in (  # in sorted order: the first failure is reported (SQS-082)
-            ("DelaySeconds", delay_seconds, 0, DELAY_MAX_S),
-            ("MaximumMessageSize", size, MESSAGE_SIZE_MIN_BYTES, limit),
-            ("MessageRetentionPeriod", message_retention_period, RETENTION_MIN_S, RETENTION_MAX_S),
-            ("ReceiveMessageWaitTimeSeconds", receive_message_wait_time_seconds, 0, WAIT_MAX_S),
-            ("VisibilityTimeout", visibility_timeout, 0, VISIBILITY_MAX_S),
-        ):
-            if not _is_whole(value, low, high):
-                msg = f"Invalid value for the parameter {attribute}."
-                raise InvalidAttributeValue(msg)
+        # In sorted order of their names: the first failure is reported (SQS-082).
+        _check_attribute("DelaySeconds", delay_seconds, 0, DELAY_MAX_S)
+        _check_attribute("MaximumMessageSize", size, MESSAGE_SIZE_MIN_BYTES, limit)
+        _check_attribute("MessageRetentionPeriod", message_retention_period, RETENTION_MIN_S, RETENTION_MAX_S)
+        _check_attribute("ReceiveMessageWaitTimeSeconds", receive_message_wait_time_seconds, 0, WAIT_MAX_S)
+        redrive: Redrive | None = None
+        if redrive_policy is not None:
+            near = (config.partition, config.region, config.account_id)
+            redrive = parse_policy(redrive_policy, find_queue or (lambda _arn: None), near)
+            if redrive.dead_letter_queue.clock is not clock:
+                msg = f"{redrive.dead_letter_queue!r} lives on another clock; make both queues with the same one"
+                raise UsageError(msg)
+        _check_attribute("VisibilityTimeout", visibility_timeout, 0, VISIBILITY_MAX_S)
         super().__init__(
             name,
             f"arn:{config.partition}:sqs:{config.region}:{config.account_id}:{name}",
@@ -116,10 +119,7 @@ class Queue(Store):
         self.delay_seconds = delay_seconds
         self.maximum_message_size = size
         self.receive_message_wait_time_seconds = receive_message_wait_time_seconds
-        if redrive_policy is not None:
-            near = (config.partition, config.region, config.account_id)
-            self._redrive = parse_policy(redrive_policy, find_queue or (lambda _arn: None), near)
-
+        self._redrive = redrive
         self._handles = Handles(clock.identifiers.series("simulation", ""), self._series)
         self.created_at_us = clock.now_us
         self._checked_body: str | None = None  # senders mostly repeat themselves: the body checked last, and its size
@@ -212,9 +212,13 @@ class Queue(Store):
             if not found:
                 self._answer_empty()
             return found
-        answer = self._open_poll(max_number_of_messages, visibility_timeout, wait, names).answer
-        self.clock.run_until(lambda: answer.is_set)
-        return answer.result()
+        poll = self._open_poll(max_number_of_messages, visibility_timeout, wait, names)
+        try:
+            self.clock.run_until(lambda: poll.answer.is_set)
+        finally:
+            if not poll.answer.is_set:  # something else ended the wait: the poll must not take what nobody would get
+                self._close_poll(poll)
+        return poll.answer.result()
 
     async def wait_receive(
         self,
@@ -514,6 +518,12 @@ class Queue(Store):
 
 def _is_whole(value: object, low: int, high: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
+def _check_attribute(name: str, value: object, low: int, high: int) -> None:
+    if not _is_whole(value, low, high):
+        msg = f"Invalid value for the parameter {name}."
+        raise InvalidAttributeValue(msg)
 
 
 def _check_name(name: object) -> None:

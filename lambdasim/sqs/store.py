@@ -116,8 +116,8 @@ class Store:
 
     @property
     def receivable(self) -> int:
-        """Messages that a receive would return: visible, and not used up under the redrive policy (ESM-003)."""
-        return self.visible - self._exhausted
+        """Messages that a receive would return now (ESM-003): visible, not used up, and not kept back by the limit."""
+        return 0 if self.in_flight >= self.config.inflight_limit_standard else self.visible - self._exhausted
 
     def on_deleted(self, callback: Callable[[Message], object]) -> None:
         """Call `callback(message)` for each message that a delete removes, at that instant."""
@@ -218,6 +218,8 @@ class Store:
                     self._tell_deleted(message)
         self._ages.trim(self.visible + self.in_flight + self.delayed)
         self._relax()
+        if self.visible and self.in_flight + flown >= self.config.inflight_limit_standard:
+            self._wake()  # there is room again (SQS-208)
 
     def let_go(self, flights: Iterable[Flight]) -> None:
         """Take note that the consumer no longer holds these flights: what is left of them comes back by itself."""
@@ -426,7 +428,9 @@ class Store:
     def _discard(self, message: Message) -> None:
         """Delete a message wherever it is; does nothing when it is gone."""
         state = message._state
+        makes_room = False
         if state is _IN_FLIGHT:
+            makes_room = self.in_flight >= self.config.inflight_limit_standard
             self._leave_flight(message)
         elif state is _VISIBLE:
             self.visible -= 1
@@ -442,6 +446,8 @@ class Store:
         self._tell_deleted(message)
         self._ages.trim(self.visible + self.in_flight + self.delayed)
         self._relax()
+        if makes_room and self.visible:
+            self._wake()  # there is room again (SQS-208)
 
     def _tell_deleted(self, message: Message) -> None:
         for callback in self._on_deleted:
@@ -547,6 +553,7 @@ class Store:
         now_us = self.clock.now_us
         if now_us >= self.ledger.border_us:
             self._turn(now_us)
+        was_full = self.in_flight >= self.config.inflight_limit_standard
         for message in self._ages.pop_sent_by(now_us - self._retention_us):
             if message._state is _IN_FLIGHT:
                 self._leave_flight(message)
@@ -568,6 +575,8 @@ class Store:
             heappop(returned)
         self._relax()
         self._time_expiry()
+        if was_full and self.visible and self._line.is_watched:
+            self.clock.schedule(now_us, self._on_wake, None, Priority.WAKE.value)
 
     # ---- numbers for meters
 
