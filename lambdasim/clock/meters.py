@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from array import array
 from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
@@ -118,8 +119,7 @@ class Samples:
         elif runs[-2] == value:
             runs[-1] += times
         else:
-            runs.append(value)
-            runs.append(times)
+            runs.extend((value, times))
 
     def data(self) -> Iterator[tuple[int, Weighted]]:
         """Yield (minute, data) in order of time."""
@@ -141,7 +141,7 @@ class Steps:
         self.value = 0
         self._border_us = MINUTE_US
         self._minute = 0
-        self._counts: dict[int, int] = {}  # of the minute that is open: value -> how often
+        self._counts: defaultdict[int, int] = defaultdict(int)  # of the minute that is open: value -> how often
         self._past: dict[int, dict[int, int]] = {}
         self._owes_carried = False  # the datum of the open minute's begin waits for the last event of that instant
 
@@ -150,8 +150,7 @@ class Steps:
         if now_us >= self._border_us:
             self._roll(now_us)
         self.value = value
-        counts = self._counts
-        counts[value] = counts.get(value, 0) + 1
+        self._counts[value] += 1
 
     def _roll(self, now_us: int) -> None:
         """Close the minutes that ended, and settle the carried datum of the open one once its first instant is over."""
@@ -162,7 +161,7 @@ class Steps:
                 self._past[self._minute] = self._counts
             for between in range(self._minute + 1, minute) if self.value else ():
                 self._past[between] = {self.value: 1}
-            self._counts = {}
+            self._counts = defaultdict(int)
             self._minute = minute
             self._owes_carried = True
         if now_us > minute * MINUTE_US:
@@ -171,7 +170,7 @@ class Steps:
 
     def _carry(self) -> None:
         if self._owes_carried and self.value:
-            self._counts[self.value] = self._counts.get(self.value, 0) + 1
+            self._counts[self.value] += 1
         self._owes_carried = False
 
     def data(self, now_us: int) -> Iterator[tuple[int, Weighted]]:

@@ -214,8 +214,9 @@ class Pollers:
     def serve(self, *, at_wake: bool) -> bool:
         """Receive in a row: slots with an open batch first, then those that wait longest (ESM-083)."""
         queue, waiting, gathering = self.queue, self._waiting, self._gathering
-        if waiting and not at_wake:
-            self._advance(at_wake=False)
+        now_us, wait_us = self.clock.now_us, self._wait_us
+        if waiting and waiting[0][0] + wait_us <= now_us:
+            self._advance(at_wake=at_wake)
         served = False
         while queue.visible and (gathering or waiting):
             slot = gathering[0][2] if gathering else waiting[0][2]
@@ -225,9 +226,10 @@ class Pollers:
             served = True
             if not gathering:
                 heappop(waiting)
-            self._settle_empty(slot, at_wake=at_wake)
+            if slot.first_asked_us + wait_us <= now_us:
+                self._settle_empty(slot, at_wake=at_wake)
             if self._take(slot, flight):
-                self.clock.schedule(self.clock.now_us, self._attempt, slot, _WORK)
+                self.clock.schedule(now_us, self._attempt, slot, _WORK)
             elif slot.state is SlotState.POLLING:  # what came is too large for any event: it asks again at once
                 self._wait(slot)
         self.waits = bool(gathering or waiting)
@@ -303,8 +305,10 @@ class Pollers:
         slot.asked_us = slot.first_asked_us = now_us = self.clock.now_us
         heappush(self._waiting, (now_us, slot.number, slot))
         self.waits = True
-        self._consider_idle()
-        self._time_head()
+        if len(self._waiting) == self.slots and self.phase is Phase.ACTIVE:
+            self._consider_idle()
+        if self._head_timer is None and (self.slots > self.allowed or self.slots > self._initial):
+            self._time_head()
 
     def _take(self, slot: Slot, flight: Flight) -> bool:
         """Put what a receive returned into the batch of a slot; return whether the batch is closed."""
@@ -490,9 +494,12 @@ class Pollers:
                 done = [message.message_id not in verdict.failed_ids for message in messages]
                 messages = [message for message, is_done in zip(messages, done, strict=True) if is_done]
                 receive_counts = [count for count, is_done in zip(receive_counts, done, strict=True) if is_done]
-            if messages:
+            flight = slot.flights[0]
+            if messages is flight.messages and flight.live == len(messages):
+                self.queue.delete_flight(flight)
+            elif messages:
                 self.queue.delete_batch(messages, receive_counts)
-                self.deleted += len(messages)
+            self.deleted += len(messages)
         for flight in slot.flights:
             if flight.live:
                 self.queue.let_go(slot.flights)

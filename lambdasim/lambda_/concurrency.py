@@ -24,19 +24,17 @@ RESERVED_RATE: Final = "ReservedFunctionInvocationRateLimitExceeded"
 class RateWindow:
     """Admitted requests of the current second of the simulated clock (LAM-211)."""
 
-    __slots__ = ("_end_us", "_length_us", "count")
+    __slots__ = ("_length_us", "count", "end_us")
 
     def __init__(self, length_s: int = 1) -> None:
         self._length_us = length_s * MICROSECONDS
-        self._end_us = 0
+        self.end_us = 0
         self.count = 0
 
-    def at(self, now_us: int) -> int:
-        """Return how many were admitted in the window that now lies in."""
-        if now_us >= self._end_us:
-            self._end_us = (now_us // self._length_us + 1) * self._length_us
-            self.count = 0
-        return self.count
+    def turn(self, now_us: int) -> None:
+        """Begin the window that now lies in; to be called when now has reached `end_us`."""
+        self.end_us = (now_us // self._length_us + 1) * self._length_us
+        self.count = 0
 
 
 class EnvironmentTokens:
@@ -98,8 +96,9 @@ class ConcurrencyPool:
         self._reserved_total = 0
         self.rates = RpsModel() if rates is None else rates
         self.window = RateWindow(self.rates.window_s)
-        self.all_steps = Steps()
-        self.unreserved_steps = Steps()
+        self.all_steps = self.unreserved_steps = Steps()
+        self._is_joined = False
+        self.counts_apart = False  #: whether the account's meters differ from those of a single function
         self._claimed_steps: Steps | None = None  # until something is set aside it is the unreserved part
 
     @classmethod
@@ -133,6 +132,7 @@ class ConcurrencyPool:
                 f"UnreservedConcurrentExecution below its minimum value of [{self.unreserved_floor}]."
             )
             raise InvalidParameterValueException(msg)
+        self._count_apart()
         if self._claimed_steps is None:
             self._claimed_steps = deepcopy(self.unreserved_steps)
         self._reserved[function_name] = amount
@@ -144,22 +144,29 @@ class ConcurrencyPool:
         self._reserved_total -= self._reserved.pop(function_name, 0)
         self._move_in_flight(in_flight, now_us)
 
-    def enter(self, now_us: int, *, unreserved: bool) -> None:
-        """Take note that an invocation begins."""
-        self.in_flight += 1
-        self.all_steps.change(now_us, self.in_flight)
-        if unreserved:
-            self.unreserved_in_flight += 1
-            self.unreserved_steps.change(now_us, self.unreserved_in_flight)
-            if self._claimed_steps is not None:
-                self._claimed_steps.change(now_us, self.claimed)
+    def join(self) -> Steps:
+        """
+        Return the concurrency meter of a new function.
 
-    def leave(self, now_us: int, *, unreserved: bool) -> None:
-        """Take note that an invocation ends."""
-        self.in_flight -= 1
+        The only function of an account, while nothing is reserved, has the same concurrency as the account: the first
+        one therefore gets the account's own meter, until another function or a reserve makes them differ.
+        """
+        if not self._is_joined:
+            self._is_joined = True
+            return self.all_steps
+        self._count_apart()
+        return Steps()
+
+    def _count_apart(self) -> None:
+        if not self.counts_apart:
+            self.counts_apart = True
+            self.unreserved_steps = deepcopy(self.all_steps)
+            self.all_steps = deepcopy(self.all_steps)
+
+    def note(self, now_us: int, *, is_unreserved: bool) -> None:
+        """Take a change of what is in flight down, where the account's meters are kept apart."""
         self.all_steps.change(now_us, self.in_flight)
-        if unreserved:
-            self.unreserved_in_flight -= 1
+        if is_unreserved:
             self.unreserved_steps.change(now_us, self.unreserved_in_flight)
             if self._claimed_steps is not None:
                 self._claimed_steps.change(now_us, self.claimed)

@@ -18,7 +18,7 @@ from attrs import frozen
 
 from lambdasim.clock import ChoicePoint, Clock, Kind, Priority, Seeded, Signal
 from lambdasim.clock.choices import Benign
-from lambdasim.clock.meters import Counter, Ledger, Samples, Steps
+from lambdasim.clock.meters import Counter, Ledger, Samples
 from lambdasim.errors import UsageError
 from lambdasim.errors.lambda_ import (
     InvalidRequestContentException,
@@ -57,6 +57,7 @@ Handler = Callable[[Any, Any], Any]
 _COMPLETION: Final = Priority.COMPLETION.value
 _TIMEOUT: Final = Priority.TIMEOUT.value
 _SUCCESS: Final = Outcome.SUCCESS
+_UNLIMITED: Final = 1 << 40  # requests a second for each unit of concurrency: none is refused by rate
 _DEFAULT_CONCURRENCY: Final = LambdaLimits().account_concurrency
 _NAME_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
 
@@ -185,7 +186,7 @@ class Function:
         self.environments = Environments(name, clock, settings.get(EnvironmentModel))
         self._tokens = EnvironmentTokens(settings.get(ScalingRate), clock.now_us)
         self._window = RateWindow(self.pool.rates.window_s)
-        self._limits_rate = self.pool.rates.mode != "off"
+        self._rate_factor = limits.rps_factor if self.pool.rates.mode != "off" else _UNLIMITED
         self.reserved_concurrent_executions: int | None = None
 
         self.request_ids = clock.identifiers.series("request", self.arn)
@@ -196,7 +197,7 @@ class Function:
         self.error_count = 0
         self.throttles = 0
         self.billed_mb_ms = 0  #: billed milliseconds times megabytes (LAM-301)
-        self.steps = Steps()
+        self.steps = self.pool.join()
         self.durations = Samples()
         self.errors_by_minute = Counter()
         self.ledger = Ledger(clock.now_us, self._counters)
@@ -310,23 +311,31 @@ class Function:
         now_us = self.clock.now_us
         if now_us >= self.ledger.border_us:
             self.ledger.turn(now_us)
-        environments = self.environments
-        refusal = self._refusal(now_us)
-        if refusal is None and not environments.idle and not self._tokens.take(now_us):
-            refusal = ACCOUNT_CONCURRENCY
-        if refusal is not None:
-            self.throttles += 1
-            self.throttle_reasons[refusal] = self.throttle_reasons.get(refusal, 0) + 1
-            if self.clock.trace.active:
-                self.clock.trace.add((now_us, THROTTLED, self, refusal))
-            return refusal
+        pool, environments = self.pool, self.environments
+        reserved = self.reserved_concurrent_executions
+        if reserved is None:
+            capacity, running, window = pool.unreserved_capacity, pool.unreserved_in_flight, pool.window
+        else:
+            capacity, running, window = reserved, self.in_flight, self._window
+        if now_us >= window.end_us:
+            window.turn(now_us)
+        if (
+            running >= capacity
+            or window.count >= self._rate_factor * capacity
+            or not (environments.idle or self._tokens.take(now_us))
+        ):
+            return self._refuse(
+                now_us, is_full=running >= capacity, is_fast=window.count >= self._rate_factor * capacity
+            )
 
         self.invocation_count += 1
         self.in_flight = in_flight = self.in_flight + 1
-        is_unreserved = self.reserved_concurrent_executions is None
-        if self._limits_rate:
-            (self.pool.window if is_unreserved else self._window).count += 1
-        self.pool.enter(now_us, unreserved=is_unreserved)
+        window.count += 1
+        pool.in_flight += 1
+        if reserved is None:
+            pool.unreserved_in_flight += 1
+        if pool.counts_apart:
+            pool.note(now_us, is_unreserved=reserved is None)
         self.steps.change(now_us, in_flight)
         number = self.request_ids.last = self.request_ids.last + 1
         is_warm = environments.idle > 0
@@ -360,17 +369,18 @@ class Function:
         invocation.started_at_us += self._placement_us + init_us
         return repeated_init_us
 
-    def _refusal(self, now_us: int) -> str | None:
-        """Return the reason why no request may be admitted now, by rate and concurrency."""
-        reserved = self.reserved_concurrent_executions
-        if reserved is None:
-            pool = self.pool
-            if self._limits_rate and pool.window.at(now_us) >= self.limits.rps_factor * pool.unreserved_capacity:
-                return ACCOUNT_RATE
-            return ACCOUNT_CONCURRENCY if pool.unreserved_in_flight >= pool.unreserved_capacity else None
-        if self._limits_rate and reserved and self._window.at(now_us) >= self.limits.rps_factor * reserved:
-            return RESERVED_RATE
-        return RESERVED_CONCURRENCY if self.in_flight >= reserved else None
+    def _refuse(self, now_us: int, *, is_full: bool, is_fast: bool) -> str:
+        """Count a refusal and return its reason: the rate comes first, but not with a reserve of 0 (LAM-156)."""
+        if self.reserved_concurrent_executions is None:
+            reason = ACCOUNT_RATE if is_fast else ACCOUNT_CONCURRENCY
+        else:
+            is_fast = is_fast and self.reserved_concurrent_executions > 0
+            reason = RESERVED_RATE if is_fast else RESERVED_CONCURRENCY if is_full else ACCOUNT_CONCURRENCY
+        self.throttles += 1
+        self.throttle_reasons[reason] = self.throttle_reasons.get(reason, 0) + 1
+        if self.clock.trace.active:
+            self.clock.trace.add((now_us, THROTTLED, self, reason))
+        return reason
 
     def _settle(self, invocation: Invocation, repeated_init_us: int) -> None:
         """Decide duration and outcome of an invocation without a handler, and put its end on the agenda."""
@@ -455,7 +465,12 @@ class Function:
     def _end(self, invocation: Invocation) -> None:
         now_us = invocation.ended_at_us = self.clock.now_us
         self.in_flight = in_flight = self.in_flight - 1
-        self.pool.leave(now_us, unreserved=self.reserved_concurrent_executions is None)
+        pool, is_unreserved = self.pool, self.reserved_concurrent_executions is None
+        pool.in_flight -= 1
+        if is_unreserved:
+            pool.unreserved_in_flight -= 1
+        if pool.counts_apart:
+            pool.note(now_us, is_unreserved=is_unreserved)
         self.steps.change(now_us, in_flight)
         environment = invocation.environment
         if invocation.outcome is not _SUCCESS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from lambdasim.clock import Clock, Priority
@@ -172,7 +173,7 @@ class Queue(Store):
         body, size = self._check_body(message_body)
         if size > self.maximum_message_size:
             self.send_message(body)
-        return lambda _argument: self._send(body, size, self.delay_seconds)
+        return partial(self._send, body, size, self.delay_seconds)
 
     def receive_message(
         self,

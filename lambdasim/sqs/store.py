@@ -175,6 +175,31 @@ class Store:
             self.billed_requests += 1 if self._is_small(limit) else chunks(flight.messages)
         return flight
 
+    def delete_flight(self, flight: Flight) -> None:
+        """Delete all messages of a flight none of which has left it: what `delete_batch` does, at once."""
+        now_us = self.clock.now_us
+        if now_us >= self.ledger.border_us:
+            self._turn(now_us)
+        messages = flight.messages
+        count = len(messages)
+        if self._by_handle or self._on_deleted or self._trace.active:
+            self.delete_batch(messages, [message.receive_count for message in messages])
+            return
+        calls = -(-count // BATCH_MAX)
+        self.requests += calls
+        self.billed_requests += calls
+        self._delete_successes += count
+        for message in messages:
+            message._state = _DELETED
+            message._flight = None
+        flight.live = 0
+        was_full = self.in_flight >= self.config.inflight_limit_standard
+        self.in_flight -= count
+        self.deleted += count
+        self._ages.trim(self.visible + self.in_flight + self.delayed)
+        if was_full and self.visible:
+            self._wake()  # there is room again (SQS-208)
+
     def delete_batch(self, messages: Sequence[Message], receive_counts: Sequence[int]) -> None:
         """
         Delete messages by the deliveries with these numbers, in calls of at most ten entries (ESM-131).
@@ -232,7 +257,7 @@ class Store:
 
     # ---- coming and being received
 
-    def _send(self, body: str, size: int, delay_seconds: int) -> Message:
+    def _send(self, body: str, size: int, delay_seconds: int, _number: object = None) -> Message:
         """Put a message in whose body, size and delay are known to be legal."""
         now_us = self.clock.now_us
         if now_us >= self.ledger.border_us:
@@ -331,7 +356,9 @@ class Store:
             if self._trace.active:
                 for message in taken:
                     self._trace.add((now_us, DELIVERED, self, message, message.receive_count))
-            self._add_flight(flight)
+            if not held:
+                self._loose_flights += 1
+            self._deadlines.add_flight(flight)
             if not visibility_us:  # never in flight: visible again for the next call (SQS-205)
                 for message in taken:
                     self._leave_flight(message)
