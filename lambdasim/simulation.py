@@ -88,13 +88,17 @@ class Feed:
         send = self._send
         self.sent += 1
         send(self.sent)
-        now_us = self._clock.now_us
+        clock, timer = self._clock, self._timer
+        assert timer is not None
+        now_us = clock.now_us
         for at_us in self._instants:
             if self.is_done:
                 return
-            if at_us != now_us:
-                self._schedule(at_us)
+            if at_us > now_us:
+                clock.rearm(timer, at_us, self._arrive, None, _WORK)
                 return
+            if at_us < now_us:
+                self._schedule(at_us)  # which refuses it
             self.sent += 1
             send(self.sent)
         self.is_done = True

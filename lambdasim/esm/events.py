@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from lambdasim.sqs import Message, Queue
+from lambdasim.sqs import Message, Queue, State
 from lambdasim.sqs.message import md5_of
 
 
@@ -30,6 +30,7 @@ class EventMaker:
     def event(self, messages: Sequence[Message], receive_counts: Sequence[int]) -> dict[str, Any]:
         """Return `{"Records": [record, …]}`, fresh, in the order of the messages."""
         queue, start_us, shows_empty_digest = self._queue, self._queue.clock.start_us, self._shows_empty_digest
+        by_handle, handle_text = queue._by_handle, queue._handles.text
         sender_id, arn, region = queue.config.sender_id, queue.arn, self._region
         sent_us = first_us = -1
         sent = first = ""
@@ -50,9 +51,12 @@ class EventMaker:
             }
             if message._arrival is not None:
                 attributes["DeadLetterQueueSourceArn"] = message._arrival.source_arn
+            sequence = message._sequence
+            if message._flight is not None or message._state is State.VISIBLE:
+                by_handle[sequence] = message
             record: dict[str, Any] = {
                 "messageId": message._series.text(message._number),
-                "receiptHandle": queue._handle_of(message, receive_count),
+                "receiptHandle": handle_text(sequence, receive_count),
                 "body": message.body,
                 "attributes": attributes,
                 "messageAttributes": {},

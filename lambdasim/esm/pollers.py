@@ -13,7 +13,7 @@ receive would retire the slot (S6, S7) does a background timer stand at the head
 attempt. Each is put on the agenda then, on the grid that began with t0 (ESM-102, ESM-160).
 
 **One turn.** receive → (gather) → attempt (C5) → invocation → end (C3) → result (C4) → next turn (C5). Where nothing
-else happens at that instant, `Clock.follow` runs the steps one after the other without the agenda.
+else happens at that instant, `Clock.soon` lets the steps follow one another without the heap.
 """
 
 from __future__ import annotations
@@ -193,7 +193,7 @@ class Pollers:
         for _ in range(self.slots, self.allowed):
             self._next_number += 1
             self.slots += 1
-            clock.schedule(clock.now_us, self._turn, Slot(self, self._next_number), _WORK)
+            clock.soon(self._turn, Slot(self, self._next_number), _WORK)
 
     def _set_target(self, target: float) -> None:
         if target != self.target:
@@ -229,7 +229,7 @@ class Pollers:
             if slot.first_asked_us + wait_us <= now_us:
                 self._settle_empty(slot, at_wake=at_wake)
             if self._take(slot, flight):
-                self.clock.schedule(now_us, self._attempt, slot, _WORK)
+                self.clock.soon(self._attempt, slot, _WORK)
             elif slot.state is SlotState.POLLING:  # what came is too large for any event: it asks again at once
                 self._wait(slot)
         self.waits = bool(gathering or waiting)
@@ -295,7 +295,7 @@ class Pollers:
         if queue.visible:
             self.notice_backlog()
         if closed:
-            self.clock.follow(self._attempt, slot, _WORK)
+            self.clock.soon(self._attempt, slot, _WORK)
         elif slot.state is SlotState.TURNING:
             self._wait(slot)
 
@@ -400,7 +400,7 @@ class Pollers:
         slot.window_timer = None
         self._stop_gathering(slot)
         slot.state = SlotState.INVOKING
-        self.clock.follow(self._attempt, slot, _WORK)
+        self.clock.soon(self._attempt, slot, _WORK)
 
     def _stop_gathering(self, slot: Slot) -> None:
         """Take a slot out of the line of open batches; the receive that was open for it ends, empty or not at all."""
@@ -469,7 +469,7 @@ class Pollers:
         now_us = self.clock.now_us
         is_failed = invocation.outcome is not Outcome.SUCCESS and not self._reports_failures
         self._count_attempt(now_us, failed=is_failed)
-        self.clock.follow(self._on_result, slot, _RESULT)
+        self.clock.soon(self._on_result, slot, _RESULT)
 
     def _on_result(self, slot: Slot) -> None:
         """Delete what succeeded, leave the rest to its visibility timeout, and end the turn (C4)."""
@@ -518,7 +518,7 @@ class Pollers:
             self._retire()
         else:
             slot.state = SlotState.TURNING
-            self.clock.follow(self._turn, slot, _WORK)
+            self.clock.soon(self._turn, slot, _WORK)
 
     def _retire(self) -> None:
         """Count a slot out. The last one that did not wait may leave a mapping that has become idle."""

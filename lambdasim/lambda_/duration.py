@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from lambdasim.clock import Streams
 from lambdasim.errors import UsageError
 from lambdasim.lambda_.limits import Distribution, DurationLike
 from lambdasim.units import MICROSECONDS, seconds
+
+_INFINITE: Final = float("inf")
 
 
 class DurationModel:
@@ -25,11 +27,11 @@ class DurationModel:
         UsageError: The value is none of these, or negative.
     """
 
-    __slots__ = ("_distribution", "_name", "_of_event", "_random", "constant_us", "needs_event")
+    __slots__ = ("_name", "_of_event", "_random", "_sample", "constant_us", "needs_event")
 
     def __init__(self, value: DurationLike, streams: Streams, stream: str, *, name: str) -> None:
         self._name = name
-        self._distribution: Distribution | None = None
+        self._sample: Any = None
         self._of_event: Any = None
         self._random: Any = None
         self.constant_us: int | None = None  #: the duration, if it is always the same
@@ -37,7 +39,7 @@ class DurationModel:
         if isinstance(value, int | float | Decimal | timedelta):
             self.constant_us = seconds(value, name=name)
         elif isinstance(value, Distribution):
-            self._distribution = value
+            self._sample = value.sample
             self._random = streams[stream]
         elif callable(value):
             self._of_event = value
@@ -50,10 +52,10 @@ class DurationModel:
         """Return the duration of one invocation in microseconds."""
         if self.constant_us is not None:
             return self.constant_us
-        if self._distribution is not None:
-            drawn = self._distribution.sample(self._random)
-            if not drawn >= 0:
-                msg = f"{self._name}: {self._distribution!r} drew {drawn!r}; a duration is 0 or more"
-                raise UsageError(msg)
-            return round(drawn * MICROSECONDS)
+        if self._sample is not None:
+            drawn: float = self._sample(self._random)
+            if 0 <= drawn < _INFINITE:
+                return round(drawn * MICROSECONDS)
+            msg = f"{self._name}: {self._sample.__self__!r} drew {drawn!r}; a duration is 0 or more, and finite"
+            raise UsageError(msg)
         return seconds(self._of_event(event), name=self._name)

@@ -384,11 +384,15 @@ class Function:
 
     def _settle(self, invocation: Invocation, repeated_init_us: int) -> None:
         """Decide duration and outcome of an invocation without a handler, and put its end on the agenda."""
-        invocation.outcome = Outcome.ERROR if self.failure_rate and self._draws_failure() else _SUCCESS
         duration_us = self._duration.constant_us
         if duration_us is None:
             duration_us = self._draw_duration(invocation)
-        self._schedule_end(invocation, repeated_init_us + duration_us)
+        required_us = duration_us + repeated_init_us
+        if required_us > self.timeout_us:
+            self._schedule_end(invocation, required_us)
+            return
+        invocation.outcome = Outcome.ERROR if self.failure_rate and self._draws_failure() else _SUCCESS
+        self.clock.schedule(invocation.started_at_us + required_us, self._end, invocation, _COMPLETION)
 
     def _draw_duration(self, invocation: Invocation) -> int:
         """Draw how long an invocation takes; a duration model that raises ends it at once, and leaves `run()`."""

@@ -13,10 +13,9 @@ from typing import Final
 from lambdasim.clock import Series
 from lambdasim.errors.sqs import ReceiptHandleIsInvalid
 
-_HANDLE: Final = re.compile(
-    "(?P<simulation>AQEB[0-9a-f]{8})(?P<queue>[0-9a-f]{16})"
-    "(?P<sequence>[0-9a-f]{12})(?P<delivery>[0-9a-f]{8})(?P<check>[0-9a-f]{8})"
-)
+_HANDLE: Final = re.compile("(?P<simulation>AQEB[0-9a-f]{8})(?P<queue>[0-9a-f]{16})(?P<digits>[0-9a-f]{28})")
+_MIX: Final = 0x9E3779B1  # spreads neighbouring numbers over 32 bits: a handle made up by hand will hardly fit
+_MASK: Final = 0xFFFFFFFF
 
 
 class Handles:
@@ -31,11 +30,8 @@ class Handles:
 
     def text(self, sequence: int, delivery: int) -> str:
         """Return the handle of this delivery of the message with this place in the queue."""
-        return f"{self._head}{sequence:012x}{delivery:08x}{self._check(sequence, delivery):08x}"
-
-    def _check(self, sequence: int, delivery: int) -> int:
-        """Return 32 bits that a handle made up by hand will hardly have."""
-        return (sequence * 0x9E3779B1 ^ delivery * 0x85EBCA6B ^ self._key) & 0xFFFFFFFF
+        number = sequence << 24 | delivery
+        return f"{self._head}{number << 32 | (number * _MIX + self._key) & _MASK:028x}"  # one number formats fastest
 
     def parse(self, handle: str) -> tuple[int, int]:
         """
@@ -46,10 +42,11 @@ class Handles:
         """
         found = _HANDLE.fullmatch(handle) if isinstance(handle, str) else None
         if found is not None and found["simulation"] == self._simulation:
-            sequence, delivery, check = (int(digits, 16) for digits in found.group("sequence", "delivery", "check"))
-            if check == self._check(sequence, delivery):
+            digits = int(found["digits"], 16)
+            number, check = digits >> 32, digits & _MASK
+            if check == (number * _MIX + self._key) & _MASK:
                 if handle.startswith(self._head):
-                    return sequence, delivery
+                    return number >> 24, number & 0xFFFFFF
                 msg = f'The receipt handle "{handle}" is not valid for this queue.'
                 raise ReceiptHandleIsInvalid(msg)
         msg = f'The input receipt handle "{handle}" is not a valid receipt handle.'

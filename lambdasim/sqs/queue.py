@@ -499,7 +499,7 @@ class Queue(Store):
 
     def _handle_of(self, message: Message, delivery: int) -> str:
         """Return the handle of a delivery, and remember the message: somebody may come back with it."""
-        if message._state in (State.IN_FLIGHT, State.VISIBLE):
+        if message._flight is not None or message._state is State.VISIBLE:
             self._by_handle[message._sequence] = message
         return self._handles.text(message._sequence, delivery)
 

@@ -557,7 +557,7 @@ class Store:
                     self._make_visible(message)
         self._retime()
         if self.visible > before and self._line.is_watched:
-            self.clock.schedule(now_us, self._on_wake, None, Priority.WAKE.value)
+            self.clock.soon(self._on_wake, None, Priority.WAKE.value)
 
     def _on_wake(self, _argument: object) -> None:
         self._wake(at_wake=True)
@@ -603,7 +603,7 @@ class Store:
         self._relax()
         self._time_expiry()
         if was_full and self.visible and self._line.is_watched:
-            self.clock.schedule(now_us, self._on_wake, None, Priority.WAKE.value)
+            self.clock.soon(self._on_wake, None, Priority.WAKE.value)
 
     # ---- numbers for meters
 
