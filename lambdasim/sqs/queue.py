@@ -123,7 +123,7 @@ class Queue(Store):
         self._redrive = redrive
         self._handles = Handles(clock.identifiers.series("simulation", ""), self._series)
         self.created_at_us = clock.now_us
-        self._checked_body: str | None = None  # senders mostly repeat themselves: the body checked last, and its size
+        self._checked_body = ""  # senders mostly repeat themselves: the body checked last, and its size
         self._checked_size = 0
 
     def __repr__(self) -> str:
@@ -146,7 +146,10 @@ class Queue(Store):
 
         Rules: SQS-120 to SQS-124, SQS-160 to SQS-162, SQS-168, SQS-169. Runtime: `O(1)`, delayed `O(log n)`.
         """
-        body, size = self._check_body(message_body)
+        if message_body is self._checked_body and message_body:
+            body, size = message_body, self._checked_size
+        else:
+            body, size = self._check_body(message_body)
         if delay_seconds is None:
             delay_seconds = self.delay_seconds
         elif not _is_whole(delay_seconds, 0, DELAY_MAX_S):
@@ -394,8 +397,6 @@ class Queue(Store):
     # ---- checks
 
     def _check_body(self, body: object) -> tuple[str, int]:
-        if body is self._checked_body and self._checked_body is not None:
-            return self._checked_body, self._checked_size
         if body is None or body == "":
             msg = "The request must contain the parameter MessageBody."
             raise MissingRequiredParameterException(msg)

@@ -182,7 +182,7 @@ class Store:
             self._turn(now_us)
         messages = flight.messages
         count = len(messages)
-        if self._by_handle or self._on_deleted or self._trace.active:
+        if self._on_deleted or self._trace.active:
             self.delete_batch(messages, [message.receive_count for message in messages])
             return
         calls = -(-count // BATCH_MAX)
@@ -192,6 +192,9 @@ class Store:
         for message in messages:
             message._state = _DELETED
             message._flight = None
+        if self._by_handle:
+            for message in messages:
+                self._by_handle.pop(message._sequence, None)
         flight.live = 0
         was_full = self.in_flight >= self.config.inflight_limit_standard
         self.in_flight -= count
