@@ -32,6 +32,7 @@ from lambdasim.units import MICROSECONDS
 if TYPE_CHECKING:
     from lambdasim.sqs.redrive import Redrive
 
+_UTF8_MAX: Final = 4  # bytes that a character takes at most
 _DELAYED: Final = State.DELAYED
 _VISIBLE: Final = State.VISIBLE
 _IN_FLIGHT: Final = State.IN_FLIGHT
@@ -172,7 +173,8 @@ class Store:
         flight = self._select(limit, self.visibility_timeout * MICROSECONDS, held=True)
         if flight is not None:
             self.requests += 1
-            self.billed_requests += 1 if self._is_small(limit) else chunks(flight.messages)
+            is_small = self.largest_body_chars * limit * _UTF8_MAX <= REQUEST_CHUNK_BYTES  # whatever was received
+            self.billed_requests += 1 if is_small else chunks(flight.messages)
         return flight
 
     def delete_flight(self, flight: Flight) -> None:
@@ -627,10 +629,6 @@ class Store:
         self._note_sizes()
         self._size_run = 0
         return self._sent_sizes
-
-    def _is_small(self, limit: int) -> bool:
-        """Whether no receive of up to *limit* messages can be billed as more than one request."""
-        return self.largest_body_chars * limit * 4 <= REQUEST_CHUNK_BYTES
 
     def _counters(self) -> tuple[int, ...]:
         return self.sent, self.received, self._delete_successes, self.empty_receives, self.requests
