@@ -299,7 +299,7 @@ class Simulation:
             )
             if value is not None
         }
-        own = [evolve(value, **self._place) if isinstance(value, SqsConfig) else value for value in settings]
+        own = [self._placed(value) if isinstance(value, SqsConfig) else value for value in settings]
         narrower = Settings(own, allowed=(SqsConfig,), where=f"queue {queue_name!r}", wider=self._settings)
         existing = next((queue for queue in self._queues.values() if queue.name == queue_name), None)
         # What is given is checked as for a new queue, also where there is one already (SQS-046).
@@ -543,6 +543,15 @@ class Simulation:
         assert in_flight == self.pool.in_flight, f"{in_flight} in flight by function, {self.pool.in_flight} in the pool"
 
     # ---- small things
+
+    def _placed(self, config: SqsConfig) -> SqsConfig:
+        """Return a queue's configuration in the region and account of this simulation; refuse one that names others."""
+        default = SqsConfig()
+        for name, own in self._place.items():
+            if getattr(config, name) not in (getattr(default, name), own):
+                msg = f"SqsConfig({name}={getattr(config, name)!r}): queues here live in {own!r}; leave it out"
+                raise UsageError(msg)
+        return evolve(config, **self._place)
 
     def _source(self, ref: Queue | str) -> Queue:
         try:

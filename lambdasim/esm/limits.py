@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
-from attrs import evolve, field, frozen, validators
+from attrs import Attribute, evolve, field, frozen, validators
 
-from lambdasim.units import Duration
+from lambdasim.errors import UsageError
+from lambdasim.units import Duration, seconds
 
 BATCH_SIZE_MAX: Final = 10_000  # ESM-020
 BATCH_SIZE_MAX_WITHOUT_WINDOW: Final = 10  # ESM-020
@@ -14,6 +15,12 @@ WINDOW_MAX_S: Final = 300  # ESM-020
 MAXIMUM_CONCURRENCY_MIN: Final = 2  # ESM-020
 MAXIMUM_CONCURRENCY_MAX: Final = 1_000  # ESM-020
 REPORT_BATCH_ITEM_FAILURES: Final = "ReportBatchItemFailures"
+
+
+def _is_positive(_model: object, attribute: Attribute[Any], value: Duration) -> None:
+    if not seconds(value, name=attribute.name):
+        msg = f"{attribute.name}={value!r} leaves no time between two ticks; it must be above 0"
+        raise UsageError(msg)
 
 
 @frozen(kw_only=True)
@@ -66,7 +73,7 @@ class BatchWindowModel:
 class BackoffModel:
     """How errors and throttles lower concurrency (ESM-160)."""
 
-    period_s: Duration = 1
+    period_s: Duration = field(default=1, validator=_is_positive)
     strength: float = field(default=0.75, validator=[validators.ge(0), validators.le(1)])
     exponent: float = field(default=0.3, validator=validators.ge(0))
     floor: int = field(default=2, validator=validators.ge(1))
@@ -82,9 +89,9 @@ BackoffModel.OFF = BackoffModel(enabled=False)
 class ThrottleRetry:
     """When a throttled batch is tried again, and when it is given up (ESM-170 to ESM-174)."""
 
-    base_s: Duration = 1
+    base_s: Duration = field(default=1, validator=_is_positive)
     factor: int = field(default=2, validator=validators.ge(1))
-    max_delay_s: Duration = 20
+    max_delay_s: Duration = field(default=20, validator=_is_positive)
     drop_rule: Literal["remaining_below_timeout", "visibility_exceeded"] = field(
         default="remaining_below_timeout",
         validator=validators.in_(("remaining_below_timeout", "visibility_exceeded")),

@@ -52,6 +52,7 @@ class MappingSnapshot:
     held: int  #: records in batches: being gathered, waiting for a retry, or running
     dropped: int  #: records given up after throttles
     duplicates: int  #: messages that reached the function more than once
+    attempts: int  #: invokes tried, throttled ones too; `invoked_event_count / attempts` is the mean size of a batch
     polled_event_count: int
     filtered_out_event_count: int
     invoked_event_count: int
@@ -190,6 +191,7 @@ class EventSourceMapping:
             held=pollers.held,
             dropped=pollers.dropped,
             duplicates=pollers.duplicates,
+            attempts=pollers.attempts,
             polled_event_count=pollers.polled,
             filtered_out_event_count=0,
             invoked_event_count=pollers.invoked,

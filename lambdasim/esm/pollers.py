@@ -171,6 +171,7 @@ class Pollers:
         self._idle_check_due = False
 
         self.polled = self.invoked = self.failed = self.deleted = 0
+        self.attempts = 0  #: invokes tried, throttled ones too
         self.held = 0  #: records in batches, leftovers included
         self.dropped = 0  #: records of batches given up
         self.duplicates = 0  #: messages that reached the function more than once
@@ -208,7 +209,10 @@ class Pollers:
         """Return the start of the receive that has been open longest."""
         self._advance(at_wake=at_wake)
         starts = [self._waiting[0][0]] if self._waiting else []
-        starts += [slot.asked_us for _, _, slot in self._gathering]
+        ended_by_us, wait_us = self.clock.now_us - at_wake, self._wait_us
+        starts += [
+            slot.asked_us + max(0, ended_by_us - slot.asked_us) // wait_us * wait_us for _, _, slot in self._gathering
+        ]
         return min(starts, default=None)
 
     def serve(self, *, at_wake: bool) -> bool:
@@ -422,6 +426,7 @@ class Pollers:
         now_us = self.clock.now_us
         if now_us >= self.ledger.border_us:
             self.ledger.turn(now_us)
+        self.attempts += 1
         self.invoked += len(slot.messages)
         slot.state = SlotState.INVOKING
         self.in_flight += 1

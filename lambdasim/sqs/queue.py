@@ -317,8 +317,9 @@ class Queue(Store):
         self._begin_call()
         self._leave_flight(message)
         if timeout_us:
-            own = Flight(now_us + timeout_us, [message], flight.received_at_us, held=flight.held)
+            own = Flight(now_us + timeout_us, [message], flight.received_at_us, held=False)
             message._flight = own
+            self.in_flight += 1
             self._add_flight(own)
         else:
             self._make_visible(message)

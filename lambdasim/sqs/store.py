@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from lambdasim.clock import Clock, Kind, Priority, Timer
 from lambdasim.clock.meters import Ledger, Samples
@@ -220,7 +220,7 @@ class Store:
         self._delete_successes += len(messages)
         deletes_stale = self.config.stale_delete == "delete"
         flown = 0
-        trace = self._trace
+        trace, tells = self._trace, bool(self._on_deleted)
         for message, count in zip(messages, receive_counts, strict=True):
             if message.receive_count != count and not deletes_stale:
                 continue
@@ -236,16 +236,14 @@ class Store:
             flown += 1
             if trace.active:
                 trace.add((now_us, DELETED, self, message))
+            if tells:
+                self._tell_deleted(message)
         self.in_flight -= flown
         self.deleted += flown
         if self._by_handle:
             for message in messages:
                 if message._state is _DELETED:
                     self._by_handle.pop(message._sequence, None)
-        if self._on_deleted:
-            for message, count in zip(messages, receive_counts, strict=True):
-                if message._state is _DELETED and message.receive_count == count:
-                    self._tell_deleted(message)
         self._ages.trim(self.visible + self.in_flight + self.delayed)
         self._relax()
         if self.visible and self.in_flight + flown >= self.config.inflight_limit_standard:
@@ -631,7 +629,20 @@ class Store:
         return self._sent_sizes
 
     def _counters(self) -> tuple[int, ...]:
-        return self.sent, self.received, self._delete_successes, self.empty_receives, self.requests
+        return (
+            self.sent,
+            self.received,
+            self._delete_successes,
+            self.empty_receives,
+            self.requests,
+            self.deleted,
+            self.moved,
+            self.expired,
+        )
+
+    def sums_by_minute(self, name: Literal["deleted", "moved", "expired"]) -> dict[int, int]:
+        """Return by the minute how many messages were deleted, moved to the dead-letter queue, or expired."""
+        return dict(self.ledger.sums({"deleted": 5, "moved": 6, "expired": 7}[name]))
 
     def _gauges(self) -> tuple[int, ...]:
         oldest = self._ages.oldest()
