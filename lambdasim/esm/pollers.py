@@ -109,8 +109,16 @@ class Slot:
         return self.pollers.events.event(self.messages, self.receive_counts)
 
     def finished(self, invocation: Invocation) -> None:
-        """Take the end of the invocation (C3)."""
-        self.pollers.on_invocation_end(self, invocation)
+        """Take the end of the invocation (C3); what follows from it is a C4 event."""
+        pollers = self.pollers
+        pollers.in_flight -= 1
+        self.invocation = invocation
+        is_failed = invocation.outcome is not Outcome.SUCCESS and not pollers.reports_failures
+        if is_failed or pollers.clock.now_us >= pollers.control_end_us:
+            pollers.count_attempt(pollers.clock.now_us, failed=is_failed)
+        else:
+            pollers.attempts_finished += 1
+        pollers.clock.soon(pollers.on_result, self, _RESULT)
 
 
 class Pollers:
@@ -143,7 +151,7 @@ class Pollers:
         self._initial = min(scaling.initial, cap)
         self._idle_optimise_us = seconds(scaling.idle_optimise_after_s, name="idle_optimise_after_s")
         self._saves_pollers = mapping.maximum_concurrency is None
-        self._reports_failures = mapping.reports_batch_item_failures
+        self.reports_failures = mapping.reports_batch_item_failures
         self._control_period_us = seconds(backoff.period_s, name="period_s")
         self._sure_body_chars = longest_sure_body(mapping.batch_size, window.payload_bytes)
         self._is_eager = scaling.demand == "nonempty_receive"
@@ -162,8 +170,8 @@ class Pollers:
         self._growth_grid: Grid | None = None
         self._growth: Timer | None = None
         self._control: Timer | None = None
-        self._control_end_us = 0  # of the period that the next two counters are of
-        self._attempts_finished = 0
+        self.control_end_us = 0  # of the period that the next two counters are of
+        self.attempts_finished = 0
         self._attempts_failed = 0
         self._received_since_growth = False
         self._head_timer: Timer | None = None
@@ -329,7 +337,14 @@ class Pollers:
         if self._is_eager and self._growth is None:
             self.notice_backlog()
         receive_counts = [message.receive_count for message in messages]
-        return self._add(slot, flight, messages, receive_counts, now_us)
+        if self._window_us or self.queue.largest_body_chars > self._sure_body_chars:
+            return self._add(slot, flight, messages, receive_counts, now_us)
+        slot.messages = messages
+        slot.receive_counts = receive_counts
+        slot.flights = [flight]
+        slot.deadline_us = flight.deadline_us
+        slot.state = SlotState.INVOKING
+        return True
 
     def _add(self, slot: Slot, flight: Flight, messages: list[Message], receive_counts: list[int], now_us: int) -> bool:
         """Add deliveries to a batch, up to the payload limit; return whether it is closed."""
@@ -449,7 +464,7 @@ class Pollers:
 
     def _on_throttle(self, slot: Slot, now_us: int) -> None:
         """Keep a refused batch for a retry, or drop it (ESM-170 to ESM-174)."""
-        self._count_attempt(now_us, failed=True)
+        self.count_attempt(now_us, failed=True)
         self.failed += len(slot.messages)
         again = plan_retry(now_us, slot.retries, slot.deadline_us, self.function.timeout_us, self._retry)
         slot.retries += 1
@@ -467,16 +482,7 @@ class Pollers:
         self.queue.let_go(slot.flights)
         self._end_turn(slot)
 
-    def on_invocation_end(self, slot: Slot, invocation: Invocation) -> None:
-        """Take the end of an invocation (C3); what follows from it is a C4 event."""
-        self.in_flight -= 1
-        slot.invocation = invocation
-        now_us = self.clock.now_us
-        is_failed = invocation.outcome is not Outcome.SUCCESS and not self._reports_failures
-        self._count_attempt(now_us, failed=is_failed)
-        self.clock.soon(self._on_result, slot, _RESULT)
-
-    def _on_result(self, slot: Slot) -> None:
+    def on_result(self, slot: Slot) -> None:
         """Delete what succeeded, leave the rest to its visibility timeout, and end the turn (C4)."""
         now_us = self.clock.now_us
         if now_us >= self.ledger.border_us:
@@ -486,7 +492,7 @@ class Pollers:
         messages, receive_counts = slot.messages, slot.receive_counts
         if invocation.outcome is not Outcome.SUCCESS:
             verdict = FAILURE
-        elif self._reports_failures and invocation.result is not None:
+        elif self.reports_failures and invocation.result is not None:
             verdict = plan_response(invocation.result, {message.message_id for message in messages})
         else:
             verdict = SUCCESS
@@ -551,8 +557,8 @@ class Pollers:
             self._idle_timer = None
         self._t0_us = now_us
         self._growth_grid = Grid.of_growth(now_us, self._scaling)
-        self._control_end_us = now_us + self._control_period_us
-        self._attempts_finished = self._attempts_failed = 0
+        self.control_end_us = now_us + self._control_period_us
+        self.attempts_finished = self._attempts_failed = 0
         self._set_target(max(self.target, float(self._initial)))
         self._make_slots()
 
@@ -641,25 +647,25 @@ class Pollers:
         if self.target < self.cap and not self._is_eager:
             self._time_growth(inclusive=False)
 
-    def _count_attempt(self, now_us: int, *, failed: bool) -> None:
+    def count_attempt(self, now_us: int, *, failed: bool) -> None:
         """
         Count a finished attempt in its control period.
 
         A control tick runs first in C4: what ended at its instant before (C3) is still of the period before, what was
         refused then (C5) is of the next.
         """
-        if now_us >= self._control_end_us:
+        if now_us >= self.control_end_us:
             is_late = self.clock.has_passed(Priority.CONTROL.value)
-            if now_us > self._control_end_us or is_late:
+            if now_us > self.control_end_us or is_late:
                 late_us = now_us - self._t0_us + is_late
-                self._control_end_us = self._t0_us + -(-late_us // self._control_period_us) * self._control_period_us
-                self._attempts_finished = self._attempts_failed = 0
-        self._attempts_finished += 1
+                self.control_end_us = self._t0_us + -(-late_us // self._control_period_us) * self._control_period_us
+                self.attempts_finished = self._attempts_failed = 0
+        self.attempts_finished += 1
         if failed and self._backoff.enabled:
             self._attempts_failed += 1
             if self._control is None:
                 self._control = self.clock.timer(
-                    self._control_end_us,
+                    self.control_end_us,
                     self._on_control,
                     priority=Priority.CONTROL.value,
                     order=self.mapping.number,
@@ -670,9 +676,9 @@ class Pollers:
         """S5: lower the target by the share of failed attempts (C4)."""
         self._control = None
         before = self.target
-        self._set_target(plan_backoff(before, self.cap, self._attempts_failed, self._attempts_finished, self._backoff))
-        self._attempts_finished = self._attempts_failed = 0
-        self._control_end_us += self._control_period_us
+        self._set_target(plan_backoff(before, self.cap, self._attempts_failed, self.attempts_finished, self._backoff))
+        self.attempts_finished = self._attempts_failed = 0
+        self.control_end_us += self._control_period_us
         if self.target < before:
             self._time_head()
             if self.queue.visible:
