@@ -1,0 +1,14 @@
+"""What is measured, in the order in which the table shows it."""
+
+from benchmarks.cases import backlog, clock, fixture, memory, objects, pipeline, servers
+from benchmarks.timing import Group
+
+GROUPS: tuple[Group, ...] = (
+    *clock.GROUPS,
+    *pipeline.GROUPS,
+    *servers.GROUPS,
+    *objects.GROUPS,
+    *memory.GROUPS,
+    *fixture.GROUPS,
+    *backlog.GROUPS,
+)

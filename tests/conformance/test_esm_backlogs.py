@@ -1,0 +1,148 @@
+"""
+Backlogs of one and two million messages, with the figures of the rules (ESM §19).
+
+Each runs once, for all that is asked of it. A million messages take about two seconds.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections import Counter
+from contextlib import contextmanager
+from decimal import Decimal
+
+import pytest
+
+from lambdasim import ScalingModel, Simulation
+
+
+@contextmanager
+def backlog(messages, **given):
+    """A queue with that many messages for a function of one second, and a mapping with batches of ten."""
+    gc.disable()  # a million messages without a cycle: looking for some takes half of the time
+    try:
+        sim = Simulation(concurrent_executions=2_000, trace=0)
+        queue = sim.create_queue("orders")
+        send = queue.sender("order")
+        for number in range(messages):
+            send(number)
+        worker = sim.create_function("worker", duration=1)
+        yield sim, queue, worker, sim.create_event_source_mapping(queue, worker, **given)
+    finally:
+        gc.enable()
+
+
+def follow(sim, queue, mapping, table):
+    """Run along a table of (seconds, slots, in flight, done)."""
+    for until, *wanted in table:
+        sim.run(until=Decimal(str(until)))
+        found = mapping.snapshot()
+        assert [found.pollers, found.in_flight, queue.snapshot().deleted] == wanted, until
+
+
+def busy(*rows):
+    """Rows of a table at instants at which all slots run."""
+    return [(until, slots, slots, done) for until, slots, done in rows]
+
+
+def most_in_flight(sim):
+    return max(sim.metrics.series("AWS/Lambda", "ConcurrentExecutions", "Maximum", FunctionName="worker").values)
+
+
+@pytest.mark.rule("ESM-400", "ESM-461", "ESM-292", "ESM-101", "ESM-131")
+def test_a_million_messages_and_the_way_back():
+    with backlog(1_000_000) as (sim, queue, worker, mapping):
+        table = busy((0, 5, 0), (1, 10, 50), (10, 55, 2_750), (30, 155, 23_250), (60, 305, 91_500), (120, 605, 363_000))
+        table += busy((180, 905, 814_500), (198, 995, 985_050))
+        follow(sim, queue, mapping, [*table, (199, 997, 500, 995_000), (199.6, 997, 0, 1_000_000)])
+        assert (worker.snapshot().invocations, worker.snapshot().errors, worker.snapshot().throttles) == (100_000, 0, 0)
+        assert queue.snapshot().requests - 1_000_000 == 100_000 + 100_000
+        assert mapping.snapshot().phase == "idle"
+        assert mapping.snapshot().target == 5
+        sim.run()
+        assert sim.now == 199.6
+        # every slot opens one receive more; those above five retire by it
+        last = Counter()
+        for until in (Decimal("218.999999"), Decimal("219.599999"), Decimal("219.6")):
+            sim.run(until=until)
+            last[until] = mapping.snapshot().pollers
+        assert last[Decimal("218.999999")] > last[Decimal("219.599999")] > 5
+        assert last[Decimal("219.6")] == 5
+        assert mapping.snapshot().empty_receives == 997
+        sim.run(until=Decimal("499.599999"))
+        assert mapping.snapshot().target == 5
+        sim.run(until=Decimal("499.6"))
+        assert mapping.snapshot().target == 2
+        sim.run(until=Decimal("519.6"))
+        assert mapping.snapshot().pollers == 2
+        assert most_in_flight(sim) == 995
+
+
+@pytest.mark.rule("ESM-401", "ESM-012", "ESM-011")
+@pytest.mark.parametrize(
+    ("model", "at_249", "done", "ends"),
+    [(ScalingModel.SEED, 1_000, 1_495_000, 299.6), (ScalingModel.DEFAULT, 1_250, 1_556_250, 284.6)],
+    ids=["cap 1000", "cap 1250"],
+)
+def test_two_million_messages(model, at_249, done, ends):
+    with backlog(2_000_000, settings=[model]) as (sim, queue, worker, mapping):
+        follow(sim, queue, mapping, busy((199, 1_000, 995_000), (249, at_249, done)))
+        sim.run()
+        assert sim.now == ends
+        assert queue.snapshot().deleted == 2_000_000
+        assert most_in_flight(sim) == at_249
+        assert worker.snapshot().throttles == 0
+
+
+STEP = ScalingModel(ramp="step", max=1_000)
+
+
+@pytest.mark.rule("ESM-402", "ESM-102")
+def test_a_million_messages_in_steps():
+    with backlog(1_000_000, settings=[STEP]) as (sim, queue, _, mapping):
+        sim.run(until=Decimal("59.999999"))
+        assert mapping.snapshot().pollers == 5
+        sim.run(until=60)
+        assert queue.snapshot().deleted == 3_000
+        for until, slots in ((60, 305), (119.999999, 305), (120, 605), (179.999999, 605), (180, 905)):
+            sim.run(until=Decimal(str(until)))
+            assert mapping.snapshot().pollers == slots
+        sim.run()
+        assert sim.now == 230
+        assert queue.snapshot().deleted == 1_000_000
+
+
+@pytest.mark.rule("ESM-402", "ESM-102")
+def test_two_million_messages_in_steps():
+    with backlog(2_000_000, settings=[STEP]) as (sim, queue, _, mapping):
+        for until, slots in ((239.999999, 905), (240, 1_000)):
+            sim.run(until=Decimal(str(until)))
+            assert mapping.snapshot().pollers == slots
+        sim.run()
+        assert sim.now == 331
+        assert queue.snapshot().deleted == 2_000_000
+
+
+@pytest.mark.rule("ESM-403", "ESM-011")
+def test_a_million_messages_before_november_2023():
+    with backlog(1_000_000, settings=[ScalingModel.LEGACY_2018]) as (sim, queue, _, mapping):
+        follow(sim, queue, mapping, busy((60, 65, 20_700)))
+        for until, slots in ((120, 125), (180, 185), (300, 305)):
+            sim.run(until=until)
+            assert mapping.snapshot().pollers == slots
+        sim.run()
+        assert sim.now == 443
+        assert queue.snapshot().deleted == 1_000_000
+        assert mapping.snapshot().pollers == 446
+
+
+@pytest.mark.rule("ESM-404", "ESM-107")
+def test_a_million_messages_with_maximum_concurrency_50():
+    with backlog(1_000_000, maximum_concurrency=50) as (sim, queue, _, mapping):
+        sim.run(until=Decimal("8.999999"))
+        assert mapping.snapshot().pollers == 49
+        follow(sim, queue, mapping, busy((9, 50, 2_250), (10, 50, 2_750), (60, 50, 27_750)))
+        sim.run()
+        assert sim.now == 2_004.6
+        assert queue.snapshot().deleted == 1_000_000
+        assert most_in_flight(sim) == 50

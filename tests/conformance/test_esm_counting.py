@@ -1,0 +1,239 @@
+"""What a mapping counts, publishes and costs (ESM §15, §16)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from lambdasim import BackoffModel, BatchWindowModel, RedrivePolicy, ScalingModel
+from lambdasim.errors import UsageError
+
+COUNTS = ("PolledEventCount", "InvokedEventCount", "FailedInvokeEventCount", "DeletedEventCount")
+ONE_SLOT = ScalingModel(initial=1, step_per_minute=0)
+
+
+def published(sim, mapping, name):
+    return list(sim.metrics.series("AWS/Lambda", name, "Sum", EventSourceMappingUUID=mapping.uuid))
+
+
+def counted(mapping):
+    found = mapping.snapshot()
+    return (
+        found.polled_event_count,
+        found.invoked_event_count,
+        found.failed_invoke_event_count,
+        found.deleted_event_count,
+    )
+
+
+# ---- ESM-280 to ESM-283
+
+
+@pytest.mark.rule("ESM-280")
+def test_event_counts_are_published_only_when_asked_for(sim):
+    worker = sim.create_function("worker")
+    mappings = []
+    for name, given in (("quiet", {}), ("loud", {"metrics": ["EventCount"]})):
+        queue = sim.create_queue(name)
+        queue.send_message("order")
+        mappings.append(sim.create_event_source_mapping(queue, worker, **given))
+    sim.run(until=1)
+    for name in COUNTS:
+        assert published(sim, mappings[0], name) == []
+    assert [published(sim, mappings[1], name)[0][1] for name in COUNTS] == [1, 1, 0, 1]
+    assert [counted(mapping) for mapping in mappings] == [(1, 1, 0, 1)] * 2
+
+
+@pytest.mark.rule("ESM-280")
+def test_a_disabled_mapping_publishes_nothing(sim, queue):
+    worker = sim.create_function("worker")
+    mapping = sim.create_event_source_mapping(queue, worker, enabled=False, metrics=["EventCount"])
+    sim.run(until=200)
+    assert [published(sim, mapping, name) for name in COUNTS] == [[]] * 4
+
+
+@pytest.mark.rule("ESM-280")
+def test_an_empty_poll_is_a_datum_of_0(sim, queue):
+    mapping = sim.create_event_source_mapping(queue, sim.create_function("worker"), metrics=["EventCount"])
+    sim.run(until=150)
+    assert published(sim, mapping, "PolledEventCount") == [(0, 0), (60, 0), (120, 0)]
+    assert published(sim, mapping, "InvokedEventCount") == []
+
+
+@pytest.mark.rule("ESM-280")
+def test_each_count_is_written_at_its_moment(sim):
+    queue = sim.create_queue("orders", visibility_timeout=600)
+    worker = sim.create_function("worker", failure_rate=0, duration=30, timeout=60)
+    bad = sim.create_queue("bad", visibility_timeout=600)
+    failing = sim.create_function("failing", failure_rate=1, duration=30, timeout=60)
+    mappings = [
+        sim.create_event_source_mapping(source, function, metrics=["EventCount"])
+        for source, function in ((queue, worker), (bad, failing))
+    ]
+    sim.run(until=50)
+    for source in (queue, bad):
+        source.send_message("order")
+        source.send_message("order")  # two receives
+    sim.run(until=119)
+    assert [published(sim, mappings[0], name) for name in COUNTS[1:]] == [[(0, 2)], [], [(60, 2)]]
+    assert published(sim, mappings[0], "PolledEventCount") == [(0, 2), (60, 0)]
+    # the failure bears the instant of the end, unlike `Errors`
+    assert [published(sim, mappings[1], name) for name in COUNTS[1:]] == [[(0, 2)], [(60, 2)], []]
+    errors = sim.metrics.series("AWS/Lambda", "Errors", "Sum", FunctionName="failing")
+    assert list(errors) == [(0, 2)]
+
+
+@pytest.mark.rule("ESM-280", "ESM-175")
+def test_an_event_counts_as_invoked_and_failed_at_each_throttled_attempt(sim):
+    queue = sim.create_queue("orders", visibility_timeout=600)
+    for _ in range(7):
+        queue.send_message("order")
+    worker = sim.create_function("worker", reserved_concurrent_executions=0)
+    mapping = sim.create_event_source_mapping(queue, worker, metrics=["EventCount"])
+    sim.run(until=8)
+    assert published(sim, mapping, "InvokedEventCount") == [(0, 28)]  # at 0, 1, 3 and 7
+    assert published(sim, mapping, "FailedInvokeEventCount") == [(0, 28)]
+    worker.delete_function_concurrency()
+    sim.run(until=16)
+    assert counted(mapping) == (7, 35, 28, 7)
+
+
+@pytest.mark.rule("ESM-280", "ESM-090")
+def test_a_record_too_large_for_any_event_is_a_failed_one_without_an_attempt(sim, queue):
+    queue.send_message("x" * 2_000)
+    settings = [BatchWindowModel(payload_bytes=1_000)]
+    mapping = sim.create_event_source_mapping(queue, sim.create_function("worker"), settings=settings)
+    sim.run(until=1)
+    assert counted(mapping) == (1, 0, 1, 0)
+
+
+@pytest.mark.rule("ESM-281")
+@pytest.mark.parametrize("name", ["DroppedEventCount", "OnFailureDestinationDeliveredEventCount"])
+def test_metrics_of_other_sources_do_not_exist(sim, queue, name):
+    mapping = sim.create_event_source_mapping(queue, sim.create_function("worker"), metrics=["EventCount"])
+    with pytest.raises(UsageError, match=name):
+        published(sim, mapping, name)
+
+
+@pytest.mark.rule("ESM-282")
+def test_a_delete_with_an_old_handle_counts_as_accepted(sim):
+    queue = sim.create_queue("orders", visibility_timeout=10)
+    dead = sim.create_queue("dead")
+    source = sim.create_queue("source", visibility_timeout=10, redrive_policy=RedrivePolicy(dead, max_receive_count=1))
+    source.send_message("order")
+    worker = sim.create_function("worker", duration=10, timeout=10)
+    mapping = sim.create_event_source_mapping(source, worker)
+    sim.run()
+    # at 10 the message moved away (C2), before the delete (C4), which SQS accepts all the same
+    assert counted(mapping) == (1, 1, 0, 1)
+    assert (source.snapshot().deleted, source.snapshot().moved) == (0, 1)
+    assert queue.snapshot().sent == 0
+    deletes = sim.metrics.series("AWS/SQS", "NumberOfMessagesDeleted", "Sum", QueueName="source")
+    assert list(deletes) == [(0, 1)]
+
+
+@pytest.mark.rule("ESM-283")
+def test_phase_limits_slots_held_records_drops_and_duplicates_can_be_read(sim):
+    queue = sim.create_queue("orders", visibility_timeout=8)
+    for _ in range(30):
+        queue.send_message("order")
+    worker = sim.create_function("worker", duration=8, timeout=8, reserved_concurrent_executions=2)
+    mapping = sim.create_event_source_mapping(
+        queue, worker, settings=[BackoffModel.OFF, ScalingModel(initial=3, step_per_minute=0)]
+    )
+    sim.run(until=0)
+    found = mapping.snapshot()
+    assert (found.phase, found.target, found.concurrency_limit, found.pollers) == ("active", 3.0, 3, 3)
+    assert (found.in_flight, found.held, found.dropped, found.duplicates) == (2, 20, 10, 0)
+    sim.run(until=8)
+    found = mapping.snapshot()
+    # all 30 came back at 8; the third slot, which waits, took ten of the first twenty again (and dropped them: the
+    # units are freed in C3, before it attempts in C5, so they run)
+    assert (found.in_flight, found.duplicates) == (2, 20)
+
+
+# ---- ESM-290 to ESM-292
+
+
+@pytest.mark.rule("ESM-290")
+@pytest.mark.parametrize(
+    ("size", "units"), [(1_000, 1), (65_536, 1), (65_537, 2), (131_072, 2), (131_073, 3), (250_000, 4)]
+)
+def test_a_receive_is_billed_per_started_64_kib_and_at_least_once(sim, size, units):
+    queue = sim.create_queue("orders")
+    queue.send_message("x" * size)
+    sent = queue.snapshot().billed_requests
+    sim.create_event_source_mapping(queue, sim.create_function("worker"))
+    sim.run(until=0)
+    assert queue.snapshot().billed_requests - sent == units
+    sim.run()
+    assert queue.snapshot().billed_requests - sent == units + 1  # one delete
+    assert queue.snapshot().requests == 3
+
+
+@pytest.mark.rule("ESM-290")
+def test_a_receive_of_several_messages_is_billed_by_their_sum(sim, queue):
+    for _ in range(10):
+        queue.send_message("x" * 10_000)
+    sent = queue.snapshot().billed_requests
+    sim.create_event_source_mapping(queue, sim.create_function("worker"))
+    sim.run()
+    assert queue.snapshot().billed_requests - sent == 2 + 1
+
+
+@pytest.mark.rule("ESM-290", "ESM-082")
+def test_an_empty_receive_is_billed_one_when_it_ends(sim, queue):
+    sim.create_event_source_mapping(queue, sim.create_function("worker"))
+    for until, billed in ((Decimal("19.999999"), 0), (20, 5), (Decimal("39.999999"), 5), (40, 10)):
+        sim.run(until=until)
+        assert (queue.snapshot().requests, queue.snapshot().billed_requests) == (billed, billed)
+
+
+@pytest.mark.rule("ESM-291", "ESM-101")
+def test_the_first_idle_hour_has_405_receives_and_each_later_one_360(sim, queue):
+    mapping = sim.create_event_source_mapping(queue, sim.create_function("worker"))
+    for hour in range(1, 25):
+        sim.run(until=3_600 * hour)
+        assert queue.snapshot().requests == mapping.snapshot().empty_receives == 405 + 360 * (hour - 1)
+
+
+@pytest.mark.rule("ESM-291", "ESM-106")
+def test_with_maximum_concurrency_an_idle_hour_has_900(sim, queue):
+    sim.create_event_source_mapping(queue, sim.create_function("worker"), maximum_concurrency=10)
+    sim.run(until=3_600)
+    assert queue.snapshot().requests == 900
+    sim.run(until=30 * 86_400)
+    assert queue.snapshot().requests == 648_000
+
+
+@pytest.mark.rule("ESM-291")
+def test_two_slots_make_259200_receives_in_30_days(sim, queue):
+    sim.create_event_source_mapping(queue, sim.create_function("worker"))
+    sim.run(until=3_600)
+    before = queue.snapshot().requests
+    sim.run(until=3_600 + 30 * 86_400)
+    assert queue.snapshot().requests - before == 259_200
+
+
+@pytest.mark.rule("ESM-291")
+def test_empty_receives_are_published_in_the_minutes_in_which_they_end(sim, queue):
+    sim.create_event_source_mapping(queue, sim.create_function("worker"))
+    sim.run(until=480)
+    empty = sim.metrics.series("AWS/SQS", "NumberOfEmptyReceives", "Sum", QueueName="orders")
+    assert list(empty) == [(0, 10), (60, 15), (120, 15), (180, 15), (240, 15), (300, 9), (360, 6), (420, 6), (480, 2)]
+
+
+@pytest.mark.rule("ESM-292")
+def test_a_backlog_costs_a_receive_and_a_delete_per_batch_and_an_open_receive_per_slot(sim):
+    queue = sim.create_queue("orders")
+    for _ in range(1_000):
+        queue.send_message("order")
+    worker = sim.create_function("worker", duration=1)
+    mapping = sim.create_event_source_mapping(queue, worker)
+    sim.run()
+    assert queue.snapshot().requests - 1_000 == 200
+    slots = mapping.snapshot().pollers
+    sim.run_for(20)
+    assert mapping.snapshot().empty_receives == slots
+    assert queue.snapshot().requests - 1_000 == 200 + slots

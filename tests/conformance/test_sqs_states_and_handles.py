@@ -1,0 +1,532 @@
+"""SQS §10 to §12: states, visibility timeouts, receipt handles, deletes."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambdasim import RedrivePolicy, Simulation, SqsConfig
+from lambdasim.errors.sqs import InvalidParameterValueException, MessageNotInflight, ReceiptHandleIsInvalid
+from lambdasim.units import seconds
+
+NOT_THERE = (
+    "Value {} for parameter ReceiptHandle is invalid. Reason: Message does not exist or is not available for visibility "
+    "timeout change."
+)
+CEILING = (
+    "Value {} for parameter VisibilityTimeout is invalid. Reason: Total VisibilityTimeout for the message is beyond the "
+    "limit [43200 seconds]"
+)
+
+
+def bodies(deliveries):
+    return [delivery.body for delivery in deliveries]
+
+
+def counts(queue):
+    snapshot = queue.snapshot()
+    return snapshot.visible, snapshot.in_flight, snapshot.delayed
+
+
+def take(queue, **parameters):
+    """Receive the one message that is there, and return its handle."""
+    (delivery,) = queue.receive_message(**parameters)
+    return delivery.receipt_handle
+
+
+# ---- states
+
+
+@pytest.mark.rule("SQS-230", "SQS-231", "SQS-600")
+def test_a_message_is_in_exactly_one_state_and_counted_there(sim, queue):
+    queue.send_message("a", delay_seconds=5)
+    assert (0, 0, 1) == counts(queue)
+    sim.run(until=5)
+    assert (1, 0, 0) == counts(queue)
+    take(queue, visibility_timeout=10)
+    assert (0, 1, 0) == counts(queue)
+    sim.run(until=15)
+    assert (1, 0, 0) == counts(queue)
+    handle = take(queue, visibility_timeout=10)
+    queue.change_message_visibility(handle, 0)
+    assert (1, 0, 0) == counts(queue)
+    handle = take(queue, visibility_timeout=10)
+    queue.change_message_visibility(handle, 20)
+    assert (0, 1, 0) == counts(queue)
+    queue.delete_message(handle)
+    assert (0, 0, 0) == counts(queue)
+    assert 1 == queue.snapshot().deleted
+    sim.check_invariants()
+
+
+@pytest.mark.rule("SQS-231")
+@pytest.mark.parametrize("state", ["delayed", "visible", "in flight"])
+def test_retention_ends_a_message_in_any_state(sim, state):
+    queue = sim.create_queue("orders", message_retention_period=60)
+    queue.send_message("a", delay_seconds=900 if state == "delayed" else 0)
+    if state == "in flight":
+        take(queue, visibility_timeout=900)
+    sim.run(until_us=seconds(60) - 1)
+    assert 1 == queue.snapshot().total
+    sim.run(until=60)
+    assert (0, 0, 0) == counts(queue)
+    assert 1 == queue.snapshot().expired
+
+
+@pytest.mark.rule("SQS-231", "SQS-273")
+@pytest.mark.parametrize("how", ["in flight", "expired", "released"])
+def test_a_delete_ends_a_message_that_is_in_flight_or_visible(sim, queue, how):
+    queue.send_message("a")
+    handle = take(queue, visibility_timeout=10)
+    if how == "expired":
+        sim.run(until=10)
+    elif how == "released":
+        queue.change_message_visibility(handle, 0)
+    queue.delete_message(handle)
+    assert (0, 0, 0) == counts(queue)
+    sim.run(until=100)
+    assert [] == queue.receive_message()
+    assert 1 == queue.snapshot().deleted
+
+
+@pytest.mark.rule("SQS-233")
+def test_nothing_but_a_delete_or_retention_ends_redelivery(sim, queue):
+    queue.send_message("a")
+    for number in range(1, 101):
+        (delivery,) = queue.receive_message(visibility_timeout=30)
+        assert number == delivery.receive_count
+        sim.run_for(30)
+    assert 1 == queue.snapshot().visible
+
+
+# ---- visibility
+
+
+@pytest.mark.rule("SQS-240")
+def test_each_delivery_has_a_timeout_of_its_own(sim, queue):
+    for body in "ab":
+        queue.send_message(body)
+    take(queue, visibility_timeout=10)
+    sim.run(until=4)
+    take(queue, visibility_timeout=5)
+    sim.run(until_us=seconds(9))
+    assert ["b"] == bodies(queue.receive_message(max_number_of_messages=10, visibility_timeout=100))
+    sim.run(until=10)
+    assert ["a"] == bodies(queue.receive_message(max_number_of_messages=10))
+
+
+@pytest.mark.rule("SQS-241")
+@pytest.mark.parametrize("timeout_s", [1, 5, 26, 30, 600])
+def test_a_change_counts_from_the_call_and_replaces_what_was_left(sim, queue, timeout_s):
+    queue.send_message("a")
+    handle = take(queue, visibility_timeout=30)
+    sim.run(until=4)
+    assert queue.change_message_visibility(handle, timeout_s) is None
+    sim.run(until_us=seconds(4 + timeout_s) - 1)
+    assert (0, 1, 0) == counts(queue)
+    sim.run(until_us=seconds(4 + timeout_s))
+    assert (1, 0, 0) == counts(queue)
+    sim.check_invariants()
+
+
+@pytest.mark.rule("SQS-241")
+def test_a_change_holds_for_this_delivery_only(sim, queue):
+    queue.send_message("a")
+    handle = take(queue)
+    queue.change_message_visibility(handle, 5)
+    sim.run(until=5)
+    take(queue)
+    sim.run(until_us=seconds(35) - 1)
+    assert (0, 1, 0) == counts(queue)
+    sim.run(until=35)
+    assert (1, 0, 0) == counts(queue)
+
+
+@pytest.mark.rule("SQS-241")
+def test_the_last_of_several_changes_holds(sim, queue):
+    queue.send_message("a")
+    handle = take(queue)
+    for timeout_s in (100, 2, 50, 7):
+        queue.change_message_visibility(handle, timeout_s)
+    sim.run(until_us=seconds(7) - 1)
+    assert (0, 1, 0) == counts(queue)
+    sim.run(until=7)
+    assert (1, 0, 0) == counts(queue)
+    sim.run(until=200)
+    sim.check_invariants()
+
+
+@pytest.mark.rule("SQS-242")
+def test_a_change_to_nought_releases_at_once_and_the_handle_stays_the_newest(queue):
+    queue.send_message("a")
+    handle = take(queue)
+    queue.change_message_visibility(handle, 0)
+    assert (1, 0, 0) == counts(queue)
+    queue.delete_message(handle)
+    assert (0, 0, 0) == counts(queue)
+
+
+@pytest.mark.rule("SQS-243")
+@pytest.mark.parametrize("timeout_s", [-1, 43_201, 0.5])
+def test_a_timeout_out_of_range_is_refused_and_the_deadline_stays(sim, queue, timeout_s):
+    queue.send_message("a")
+    handle = take(queue)
+    with pytest.raises(InvalidParameterValueException) as caught:
+        queue.change_message_visibility(handle, timeout_s)
+    assert (
+        f"Value {timeout_s} for parameter VisibilityTimeout is invalid. Reason: Must be between 0 and 43200."
+        == caught.value.message
+    )
+    sim.run(until=30)
+    assert (1, 0, 0) == counts(queue)
+
+
+@pytest.mark.rule("SQS-244")
+@pytest.mark.parametrize(("off_us", "is_legal"), [(-1, True), (0, True), (1, False)])
+def test_no_delivery_lasts_longer_than_twelve_hours(sim, queue, off_us, is_legal):
+    sim.run(until=7)
+    queue.send_message("a")
+    handle = take(queue, visibility_timeout=43_200)
+    sim.run(until_us=seconds(7 + 43_000) + off_us)
+    if is_legal:
+        queue.change_message_visibility(handle, 200)
+    else:
+        with pytest.raises(InvalidParameterValueException) as caught:
+            queue.change_message_visibility(handle, 200)
+        assert CEILING.format(200) == caught.value.message
+    sim.run(until_us=seconds(7 + 43_200) + min(off_us, 0) - 1)
+    assert (0, 1, 0) == counts(queue)
+    sim.run(until_us=seconds(7 + 43_200) + min(off_us, 0))
+    assert (1, 0, 0) == counts(queue)
+
+
+@pytest.mark.rule("SQS-244")
+def test_extending_does_not_begin_the_twelve_hours_anew_and_a_delivery_does(sim, queue):
+    queue.send_message("a")
+    handle = take(queue, visibility_timeout=30_000)
+    sim.run(until=20_000)
+    queue.change_message_visibility(handle, 20_000)
+    sim.run(until=30_000)
+    with pytest.raises(InvalidParameterValueException):
+        queue.change_message_visibility(handle, 13_201)
+    sim.run(until=40_000)
+    handle = take(queue)
+    queue.change_message_visibility(handle, 43_200)
+    assert (0, 1, 0) == counts(queue)
+
+
+@pytest.mark.rule("SQS-244")
+def test_the_twelve_hours_may_count_from_the_first_delivery_where_the_configuration_says_so(sim):
+    queue = sim.create_queue("orders", settings=[SqsConfig(visibility_total_base="first_receive")])
+    queue.send_message("a")
+    take(queue, visibility_timeout=10)
+    sim.run(until=10)
+    handle = take(queue)
+    queue.change_message_visibility(handle, 43_190)
+    with pytest.raises(InvalidParameterValueException):
+        queue.change_message_visibility(handle, 43_191)
+
+
+@pytest.mark.rule("SQS-245", "SQS-621")
+def test_checks_come_in_the_order_of_the_rule(sim, queue):
+    other = sim.create_queue("other")
+    other.send_message("x")
+    strange = take(other)
+    with pytest.raises(InvalidParameterValueException, match=r"Must be between 0 and 43200\.$"):
+        queue.change_message_visibility("no handle", 43_201)
+    with pytest.raises(ReceiptHandleIsInvalid, match=r"is not a valid receipt handle\.$"):
+        queue.change_message_visibility("no handle", 1)
+    with pytest.raises(ReceiptHandleIsInvalid, match=r"is not valid for this queue\.$"):
+        queue.change_message_visibility(strange, 1)
+    queue.send_message("a")
+    handle = take(queue)
+    sim.run(until=1)
+    queue.delete_message(handle)
+    with pytest.raises(InvalidParameterValueException, match=r"Message does not exist"):
+        queue.change_message_visibility(handle, 43_200)
+
+
+@pytest.mark.rule("SQS-246", "SQS-272")
+@pytest.mark.parametrize("call", ["change", "delete"])
+@pytest.mark.parametrize("handle", ["", "x", "no handle", "AQEB" + "0" * 52, "é" * 56, "cut", "longer", "changed"])
+def test_a_text_that_was_never_a_handle_is_refused(sim, queue, call, handle):
+    queue.send_message("a")
+    real = take(queue)
+    handle = {"cut": real[:-1], "longer": f"{real}0", "changed": changed(real)}.get(handle, handle)
+    with pytest.raises(ReceiptHandleIsInvalid) as caught:
+        if call == "change":
+            queue.change_message_visibility(handle, 1)
+        else:
+            queue.delete_message(handle)
+    assert f'The input receipt handle "{handle}" is not a valid receipt handle.' == caught.value.message
+    assert (0, 1, 0) == counts(queue)
+
+
+def changed(handle):
+    """Return the handle with one character in the middle exchanged for another."""
+    place = len(handle) - 12
+    return handle[:place] + ("1" if handle[place] != "1" else "2") + handle[place + 1 :]
+
+
+@pytest.mark.rule("SQS-246", "SQS-272")
+@pytest.mark.parametrize("call", ["change", "delete"])
+def test_a_handle_of_another_queue_is_refused(sim, queue, call):
+    other = sim.create_queue("other")
+    for each in (queue, other):
+        each.send_message("a")
+    handle = take(other)
+    take(queue)
+    with pytest.raises(ReceiptHandleIsInvalid) as caught:
+        if call == "change":
+            queue.change_message_visibility(handle, 1)
+        else:
+            queue.delete_message(handle)
+    assert f'The receipt handle "{handle}" is not valid for this queue.' == caught.value.message
+    assert (0, 1, 0) == counts(queue) == counts(other)
+
+
+@pytest.mark.rule("SQS-246", "SQS-272")
+def test_a_handle_of_another_seed_is_refused():
+    one, two = (Simulation(seed=seed).create_queue("orders") for seed in (1, 2))
+    for each in (one, two):
+        each.send_message("a")
+    take(two)
+    with pytest.raises(ReceiptHandleIsInvalid):
+        two.delete_message(take(one))
+
+
+def gone_by_delete(sim, queue, handle):
+    queue.delete_message(handle)
+
+
+def gone_by_retention(sim, queue, handle):
+    sim.run(until=100)
+
+
+def gone_by_move(sim, queue, handle):
+    queue.change_message_visibility(handle, 0)
+    assert [] == queue.receive_message()
+    assert 1 == queue.snapshot().moved
+
+
+@pytest.mark.rule("SQS-247", "SQS-276", "SQS-401", "SQS-433")
+@pytest.mark.parametrize("go", [gone_by_delete, gone_by_retention, gone_by_move])
+def test_a_message_that_is_gone_can_be_deleted_and_not_changed(sim, go):
+    dlq = sim.create_queue("dlq")
+    queue = sim.create_queue("orders", message_retention_period=100, redrive_policy=RedrivePolicy(dlq, 1))
+    queue.send_message("a")
+    handle = take(queue, visibility_timeout=100)
+    go(sim, queue, handle)
+    before = queue.snapshot(), dlq.snapshot().visible
+    with pytest.raises(InvalidParameterValueException) as caught:
+        queue.change_message_visibility(handle, 1)
+    assert NOT_THERE.format(handle) == caught.value.message
+    assert before[0] == queue.snapshot()
+    assert queue.delete_message(handle) is None
+    assert queue.delete_message(handle) is None
+    assert before[0].deleted == queue.snapshot().deleted
+    assert before[1] == dlq.snapshot().visible
+
+
+@pytest.mark.rule("SQS-248")
+@pytest.mark.parametrize("how", ["expired", "released"])
+@pytest.mark.parametrize("timeout_s", [0, 60])
+def test_a_change_after_the_message_came_back_succeeds_without_effect(sim, queue, how, timeout_s):
+    queue.send_message("a")
+    handle = take(queue, visibility_timeout=10)
+    if how == "expired":
+        sim.run(until=10)
+    else:
+        queue.change_message_visibility(handle, 0)
+    queue.change_message_visibility(handle, timeout_s)
+    assert (1, 0, 0) == counts(queue)
+    assert ["a"] == bodies(queue.receive_message())
+
+
+@pytest.mark.rule("SQS-248")
+def test_a_change_after_the_message_came_back_fails_where_the_configuration_is_strict(sim):
+    queue = sim.create_queue("orders", settings=[SqsConfig(strict_not_inflight=True)])
+    queue.send_message("a")
+    handle = take(queue, visibility_timeout=10)
+    queue.change_message_visibility(handle, 20)
+    sim.run(until=20)
+    with pytest.raises(MessageNotInflight) as caught:
+        queue.change_message_visibility(handle, 10)
+    assert "The specified message isn't in flight." == caught.value.message
+    assert "AWS.SimpleQueueService.MessageNotInflight" == caught.value.code
+
+
+@pytest.mark.rule("SQS-249")
+@pytest.mark.parametrize("timeout_s", [0, 5, 100])
+def test_an_old_handle_changes_the_delivery_that_is_in_flight(sim, queue, timeout_s):
+    queue.send_message("a")
+    old = take(queue, visibility_timeout=10)
+    sim.run(until=10)
+    take(queue, visibility_timeout=30)
+    sim.run(until=20)
+    queue.change_message_visibility(old, timeout_s)
+    if timeout_s:
+        sim.run(until_us=seconds(20 + timeout_s) - 1)
+        assert (0, 1, 0) == counts(queue)
+    sim.run(until_us=seconds(20 + timeout_s))
+    assert (1, 0, 0) == counts(queue)
+
+
+@pytest.mark.rule("SQS-244", "SQS-249")
+def test_the_twelve_hours_of_an_old_handle_are_those_of_the_delivery_in_flight(sim, queue):
+    queue.send_message("a")
+    old = take(queue, visibility_timeout=10)
+    sim.run(until=10)
+    take(queue)
+    queue.change_message_visibility(old, 43_200)
+    sim.run(until=11)
+    with pytest.raises(InvalidParameterValueException):
+        queue.change_message_visibility(old, 43_200)
+
+
+@pytest.mark.rule("SQS-249")
+def test_an_old_handle_is_refused_where_the_configuration_says_so(sim):
+    queue = sim.create_queue("orders", settings=[SqsConfig(stale_change_visibility="error")])
+    queue.send_message("a")
+    old = take(queue, visibility_timeout=10)
+    sim.run(until=10)
+    new = take(queue, visibility_timeout=10)
+    with pytest.raises(InvalidParameterValueException) as caught:
+        queue.change_message_visibility(old, 0)
+    assert NOT_THERE.format(old) == caught.value.message
+    assert (0, 1, 0) == counts(queue)
+    queue.change_message_visibility(new, 0)
+    assert (1, 0, 0) == counts(queue)
+
+
+@pytest.mark.rule("SQS-251")
+def test_a_change_of_one_message_leaves_the_others_of_its_batch_alone(sim, queue):
+    for body in "abc":
+        queue.send_message(body)
+    _, second, _ = queue.receive_message(max_number_of_messages=3, visibility_timeout=10)
+    queue.change_message_visibility(second.receipt_handle, 20)
+    sim.run(until=10)
+    assert (2, 1, 0) == counts(queue)
+    assert ["a", "c"] == bodies(queue.receive_message(max_number_of_messages=10, visibility_timeout=100))
+    sim.run(until=20)
+    assert ["b"] == bodies(queue.receive_message(max_number_of_messages=10))
+    sim.check_invariants()
+
+
+@pytest.mark.rule("SQS-252")
+def test_a_change_touches_neither_counts_nor_retention_nor_the_place_in_line(sim):
+    queue = sim.create_queue("orders", message_retention_period=60)
+    queue.send_message("a")
+    queue.send_message("b")
+    handle = take(queue, visibility_timeout=10)
+    sim.run(until=5)
+    queue.change_message_visibility(handle, 30)
+    queue.change_message_visibility(handle, 0)
+    first, second = queue.receive_message(max_number_of_messages=2)
+    assert [("a", 2), ("b", 1)] == [(d.body, d.receive_count) for d in (first, second)]
+    queue.change_message_visibility(first.receipt_handle, 1_000)
+    sim.run(until=60)
+    assert 2 == queue.snapshot().expired
+
+
+# ---- handles
+
+
+@pytest.mark.rule("SQS-270")
+def test_the_handle_and_not_the_message_id_is_the_key(queue):
+    answer = queue.send_message("a")
+    take(queue)
+    with pytest.raises(ReceiptHandleIsInvalid):
+        queue.delete_message(answer.message_id)
+    assert (0, 1, 0) == counts(queue)
+
+
+@pytest.mark.rule("SQS-270")
+def test_a_handle_deletes_its_message_and_no_other(queue):
+    for body in "abc":
+        queue.send_message(body)
+    _, second, _ = queue.receive_message(max_number_of_messages=3)
+    assert queue.delete_message(second.receipt_handle) is None
+    assert ["a", "c"] == [message.body for message in queue.messages]
+
+
+@pytest.mark.rule("SQS-273")
+def test_the_newest_handle_deletes_though_its_timeout_is_long_over(sim, queue):
+    queue.send_message("a")
+    handle = take(queue, visibility_timeout=10)
+    sim.run(until=100_000)
+    queue.delete_message(handle)
+    assert 0 == queue.snapshot().total
+
+
+@pytest.mark.rule("SQS-274")
+@pytest.mark.parametrize("is_in_flight", [True, False])
+def test_an_older_handle_is_accepted_and_deletes_nothing(sim, queue, is_in_flight):
+    queue.send_message("a")
+    old = take(queue, visibility_timeout=10)
+    sim.run(until=10)
+    new = take(queue, visibility_timeout=10)
+    if not is_in_flight:
+        sim.run(until=20)
+    before = counts(queue)
+    assert queue.delete_message(old) is None
+    assert before == counts(queue)
+    assert 0 == queue.snapshot().deleted
+    queue.delete_message(new)
+    assert 0 == queue.snapshot().total
+
+
+@pytest.mark.rule("SQS-274")
+def test_an_older_handle_deletes_where_the_configuration_says_so(sim):
+    queue = sim.create_queue("orders", settings=[SqsConfig(stale_delete="delete")])
+    queue.send_message("a")
+    old = take(queue, visibility_timeout=10)
+    sim.run(until=10)
+    take(queue)
+    queue.delete_message(old)
+    assert 0 == queue.snapshot().total
+
+
+@pytest.mark.rule("SQS-276")
+def test_deleting_twice_succeeds_and_deletes_once(queue):
+    for body in "ab":
+        queue.send_message(body)
+    handle = take(queue)
+    for _ in range(3):
+        queue.delete_message(handle)
+    assert 1 == queue.snapshot().deleted
+    assert (1, 0, 0) == counts(queue)
+
+
+@pytest.mark.rule("SQS-271", "SQS-274")
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=8))
+def test_of_all_handles_of_a_message_only_the_newest_deletes(places):
+    sim = Simulation()
+    queue = sim.create_queue("orders", visibility_timeout=1)
+    queue.send_message("a")
+    handles = []
+    for place in places:
+        handles.append(take(queue))
+        if place < len(handles) - 1:
+            queue.delete_message(handles[place])
+        sim.run_for(1)
+    assert 1 == queue.snapshot().total
+    queue.delete_message(handles[-1])
+    assert 0 == queue.snapshot().total
+
+
+@pytest.mark.rule("SQS-271")
+def test_a_handle_may_be_read_late(sim, queue):
+    """Handles are texts made when somebody looks: when that is makes no difference."""
+    queue.send_message("a")
+    (first,) = queue.receive_message(visibility_timeout=10)
+    sim.run(until=10)
+    (second,) = queue.receive_message(visibility_timeout=10)
+    assert first.receipt_handle != second.receipt_handle
+    queue.delete_message(first.receipt_handle)
+    assert 1 == queue.snapshot().total
+    queue.delete_message(second.receipt_handle)
+    assert 0 == queue.snapshot().total
+    queue.delete_message(first.receipt_handle)
+    assert 1 == queue.snapshot().deleted

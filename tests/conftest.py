@@ -1,0 +1,72 @@
+"""
+What every test is given: a fresh simulation, clock and queue, and how hard Hypothesis tries.
+
+`LAMBDASIM_HYPOTHESIS` chooses its profile. `fast`, the default, is small and the same in every run. `nightly` is large
+and freshly seeded; the head of the report prints the seed, and `--hypothesis-seed` plays it again.
+"""
+
+from __future__ import annotations
+
+import os
+from secrets import randbits
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from lambdasim import Clock, Queue, Simulation
+
+PROFILES = ("fast", "nightly")
+PROFILE = os.environ.get("LAMBDASIM_HYPOTHESIS", "fast")
+
+settings.register_profile(
+    "fast",
+    max_examples=50,
+    stateful_step_count=40,
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile(
+    "nightly",
+    max_examples=2_000,
+    stateful_step_count=100,
+    derandomize=False,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+
+
+@pytest.hookimpl(tryfirst=True)  # before the plugin of Hypothesis reads its options
+def pytest_configure(config):
+    if PROFILE not in PROFILES:
+        raise pytest.UsageError(f"LAMBDASIM_HYPOTHESIS={PROFILE!r} is none of {', '.join(PROFILES)}")
+    settings.load_profile(PROFILE)
+    if PROFILE == "nightly" and config.option.hypothesis_seed is None:
+        config.option.hypothesis_seed = str(randbits(64))
+
+
+def pytest_report_header(config):
+    seed = config.option.hypothesis_seed
+    return f"lambdasim: Hypothesis profile {PROFILE}" + ("" if seed is None else f", --hypothesis-seed={seed}")
+
+
+@pytest.fixture
+def sim():
+    return Simulation()
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def queue(sim):
+    return sim.create_queue("orders")
+
+
+@pytest.fixture
+def lone_queue(clock):
+    """A queue without a simulation."""
+    return Queue("orders", clock)

@@ -1,0 +1,253 @@
+"""
+What the documents show: their Python blocks run and print what they say, their links lead somewhere.
+
+A block fenced as `python` is a program of its own, run from the top of the repository. Functions in it that are named
+like tests are called. If the next thing after it is a block fenced as `text`, that is what it prints.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import doctest
+import importlib
+import inspect
+import io
+import pkgutil
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import attrs
+import pytest
+
+import lambdasim
+from lambdasim import workload
+from lambdasim.lambda_ import Context
+from lambdasim.simulation import SETTINGS
+from tests.unit.test_layers import MAY_IMPORT, OPEN_TO_ALL
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+DOCS: Final = sorted((ROOT / "docs").rglob("*.md"))
+PAGES: Final = [ROOT / "README.md", *DOCS]
+LINKED: Final = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "benchmarks").rglob("*.md"))]
+
+SET_UP: Final = [
+    "python -m pip install -e '.[cli]' && lambdasim run docs/examples/order_pipeline.toml",
+    "python -m pip install -e '.[dev]' && pytest",
+]
+
+FENCE: Final = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK: Final = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
+SHOWN_PATH: Final = re.compile(r"`((?:lambdasim|tests|docs|benchmarks)/[\w./-]*)`")
+HEADING: Final = re.compile(r"^#+ (.*)$", re.MULTILINE)
+
+
+class Block(NamedTuple):
+    """One fenced block of a page."""
+
+    page: str
+    line: int
+    language: str
+    text: str
+    prints: str | None  #: what a `text` block right after it shows
+
+
+def blocks(page: Path) -> Iterator[Block]:
+    """Yield the fenced blocks of a page in order."""
+    text = page.read_text(encoding="utf-8")
+    found = list(FENCE.finditer(text))
+    for place, match in enumerate(found):
+        after = found[place + 1] if place + 1 < len(found) else None
+        is_shown = after is not None and after[1] == "text" and not text[match.end() : after.start()].strip()
+        line = text.count("\n", 0, match.start()) + 2
+        yield Block(name_of(page), line, match[1], match[2], after[2] if after is not None and is_shown else None)
+
+
+def prose(page: Path) -> str:
+    """Return the text of a page without its fenced blocks."""
+    return FENCE.sub("", page.read_text(encoding="utf-8"))
+
+
+def name_of(page: Path) -> str:
+    """Return the path of a page inside the repository."""
+    return page.relative_to(ROOT).as_posix()
+
+
+PROGRAMS: Final = [block for page in PAGES for block in blocks(page) if block.language == "python"]
+
+
+@pytest.mark.parametrize("block", [pytest.param(block, id=f"{block.page}:{block.line}") for block in PROGRAMS])
+def test_programs_run_and_print_what_is_shown(block: Block, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a page shows as a program runs as it stands."""
+    monkeypatch.chdir(ROOT)
+    tree = ast.parse(block.text, filename=block.page)
+    ast.increment_lineno(tree, block.line - 1)
+    names: dict[str, object] = {"__name__": "__docs__"}
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(compile(tree, block.page, "exec"), names)
+        for name, value in list(names.items()):
+            if name.startswith("test_") and inspect.isfunction(value):
+                value()
+    if block.prints is not None:
+        assert block.prints == printed.getvalue()
+
+
+def test_the_pages_show_programs() -> None:
+    """The README shows at least four programs, so that a change of its form does not silence the test above."""
+    assert 4 <= sum(block.page == "README.md" for block in PROGRAMS)
+
+
+def test_readme_begins_with_a_short_program() -> None:
+    """The first program of the README has about fifteen lines."""
+    first = next(block for block in PROGRAMS if block.page == "README.md")
+    assert 16 >= sum(bool(line.strip()) for line in first.text.splitlines())
+    assert first.prints is not None
+
+
+def test_readme_has_exactly_the_two_set_up_commands() -> None:
+    """Nobody has to choose: one command plays a scenario, another one runs the tests."""
+    shells = [block for block in blocks(ROOT / "README.md") if block.language in {"sh", "bash", "console", "shell"}]
+    commands = [line.removeprefix("$ ") for block in shells for line in block.text.splitlines() if line.strip()]
+    assert SET_UP == commands
+    assert "pip install" not in prose(ROOT / "README.md")
+
+
+@pytest.mark.parametrize("page", LINKED, ids=name_of)
+def test_relative_links_lead_somewhere(page: Path) -> None:
+    """A link names a file that exists, and a heading in it."""
+    broken = []
+    for link in LINK.findall(prose(page)):
+        if "://" in link or link.startswith("mailto:"):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        if not target.exists() or ROOT not in (target, *target.parents):
+            broken.append(f"{link}: no such file")
+        elif anchor and anchor not in anchors(target):
+            broken.append(f"{link}: no such heading")
+    assert [] == broken
+
+
+@pytest.mark.parametrize("page", LINKED, ids=name_of)
+def test_paths_of_the_repository_exist(page: Path) -> None:
+    """A path in code type, such as that of a module, is one that there is."""
+    assert [] == [path for path in SHOWN_PATH.findall(prose(page)) if not (ROOT / path).exists()]
+
+
+def anchors(page: Path) -> list[str]:
+    """Return the anchors of the headings of a page."""
+    headings = HEADING.findall(prose(page))
+    return [re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-") for heading in headings]
+
+
+def modules() -> Iterator[str]:
+    """Yield the names of all modules of the package, in order."""
+    yield "lambdasim"
+    for module in pkgutil.walk_packages(lambdasim.__path__, "lambdasim."):
+        if not module.name.endswith("__main__"):
+            yield module.name
+
+
+@pytest.mark.parametrize("name", list(modules()))
+def test_examples_in_docstrings_hold(name: str) -> None:
+    """What a docstring shows is what the interpreter answers."""
+    assert 0 == doctest.testmod(importlib.import_module(name)).failed
+
+
+def test_design_shows_the_table_of_imports() -> None:
+    """The layers in the design are those that the code is held to."""
+    shown = {}
+    for line in (ROOT / "docs" / "design.md").read_text(encoding="utf-8").splitlines():
+        match = re.fullmatch(r"\| `(\w+)` \| (.*?) \| .* \|", line)
+        if match is not None and match[1] in MAY_IMPORT:
+            shown[match[1]] = set(re.findall(r"`(\w+)`", match[2]))
+    there = {layer for layer in MAY_IMPORT if is_there(layer)}
+    assert {layer: MAY_IMPORT[layer] & there for layer in there} == shown
+    assert OPEN_TO_ALL == {"errors", "units", "settings"}, "the sentence above the table names these"
+
+
+def is_there(layer: str) -> bool:
+    """Whether a layer of the table exists in this version, beside the front door."""
+    place = ROOT / "lambdasim" / layer
+    return not layer.startswith("__") and (place.with_suffix(".py").exists() or any(place.glob("*.py")))
+
+
+def held() -> dict[str, tuple[object, ...]]:
+    """Return what a user holds in hand, by the section of docs/api.md that lists its names."""
+    sim = lambdasim.Simulation()
+    orders = sim.create_queue("orders")
+    contexts: list[Context] = []
+    worker = sim.create_function("worker", lambda event, context: contexts.append(context))
+    mapping = sim.create_event_source_mapping(sim.create_queue("parcels"), worker)
+    result = worker.invoke()
+    sent = orders.send_message("order 1")
+    (message,) = orders.messages
+    (delivery,) = orders.receive_message()
+    return {
+        "Simulation": (sim, sim.feed(orders, ())),
+        "Queue": (orders, orders.snapshot(), sent),
+        "Delivery": (delivery,),
+        "Message": (message,),
+        "Function": (worker, worker.snapshot()),
+        "Context": (contexts[0], contexts[0].environment),
+        "Invocation": (worker.invocations[0],),
+        "InvokeResult": (result,),
+        "EventSourceMapping": (mapping, mapping.snapshot()),
+        "Metrics": (sim.metrics, sim.metrics.series("AWS/SQS", "NumberOfMessagesSent", "Sum", QueueName="orders")),
+        "Trace": (sim.trace, sim.trace.records[0]),
+        "Clock": (sim.clock,),
+        "ConcurrencyPool": (sim.pool,),
+    }
+
+
+HELD: Final = held()
+
+
+def sections(text: str) -> dict[str, str]:
+    """Return the sections of a page by heading, those of the second and third level."""
+    parts = re.split(r"^###? (.*)$", text, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def shown_names(text: str) -> set[str]:
+    """Return the names in code type, without arguments and units."""
+    return {name for code in re.findall(r"`([^`]+)`", text) for name in re.findall(r"[A-Za-z_]\w*", code)}
+
+
+@pytest.mark.parametrize("module", [lambdasim, workload], ids=lambda module: module.__name__)
+def test_all_public_names_are_listed(module: object) -> None:
+    """A name that can be imported is in docs/api.md."""
+    names = shown_names(prose(ROOT / "docs" / "api.md"))
+    exported: list[str] = module.__all__
+    assert [] == [name for name in exported if name not in names and not name.startswith("__")]
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_all_attributes_are_listed(name: str) -> None:
+    """So is every attribute and method of what a user holds in hand, in the section of its class."""
+    text = sections(prose(ROOT / "docs" / "api.md"))[name]
+    public = {attribute for thing in HELD[name] for attribute in dir(thing) if not attribute.startswith("_")}
+    assert [] == sorted(public - shown_names(text))
+
+
+def test_all_settings_are_listed() -> None:
+    """The value objects are there with all their fields, defaults and presets."""
+    text = sections(prose(ROOT / "docs" / "api.md"))["Settings"]
+    missing = []
+    for kind in SETTINGS:
+        (row,) = re.findall(rf"^\| † `{kind.__name__}` \| (.*) \|$", text, re.MULTILINE)
+        names = shown_names(row)
+        missing += [f"{kind.__name__}.{name}" for name in public_members(kind) if name not in names]
+        for field in attrs.fields(kind):
+            if isinstance(field.default, int | str) and "=" in row and f"{field.name}=" in row:
+                shown = re.search(rf"\b{field.name}=(\"?[\w.]+\"?)", row)
+                assert shown is not None
+                assert repr(field.default).replace("'", '"') == shown[1], f"{kind.__name__}.{field.name}"
+    assert [] == missing
+
+
+def public_members(kind: type) -> list[str]:
+    """Return the fields, methods and presets of a value object."""
+    return [name for name in dir(kind) if not name.startswith("_")] + [field.name for field in attrs.fields(kind)]
