@@ -12,6 +12,7 @@ Duration = int | float | Decimal | timedelta  #: seconds, or a timedelta
 
 MICROSECONDS: Final = 1_000_000  #: in a second
 MINUTE_US: Final = 60 * MICROSECONDS
+_EXACT_BELOW: Final = 1e6  # seconds; a float of so many microseconds is exact to 0.0002
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -31,6 +32,12 @@ def seconds(value: Duration, *, name: str = "duration") -> int:
 
     Rules: LAM-001, SQS-001.
     """
+    if type(value) is float and 0.0 <= value < _EXACT_BELOW:
+        # Off by far less than a thousandth of a microsecond, so only what lies near a half needs the exact way below.
+        scaled = value * 1e6
+        microseconds = int(scaled + 0.5)
+        if -0.499 < scaled - microseconds < 0.499:
+            return microseconds
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal | timedelta):
         msg = f"{name}={value!r} is no duration; give seconds (int, float, Decimal) or a timedelta"
         raise UsageError(msg)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _ONLY_SIMULATED: Final = "only simulated waits can be awaited, such as clock.sleep(…) or queue.wait_receive(…)"
-_WORK: Final = 51 << 48  # Priority.WORK, which lives in a module that imports this one; a test compares the two
+_WORK: Final = 51  # Priority.WORK, which lives in a module that imports this one; a test compares the two
 
 
 class Sleep:
