@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from random import Random
 from typing import Any, Final, Protocol, TypeVar, cast, runtime_checkable
 
 from attrs import evolve
 
-from lambdasim.clock import Chooser, Clock, Priority, Record, Sleep, Subscription, Task, Timer, Trace
+from lambdasim.clock import Chooser, Clock, Priority, Record, Subscription, Task, Timer, Trace
 from lambdasim.errors import UsageError
 from lambdasim.errors.lambda_ import (
     InvalidParameterValueException,
@@ -254,7 +254,7 @@ class Simulation:
         """Start a process that may await `sim.sleep`, `queue.wait_receive` and `function.wait_invoke`."""
         return self.clock.spawn(coroutine)
 
-    def sleep(self, duration: Duration) -> Sleep:
+    def sleep(self, duration: Duration) -> Awaitable[None]:
         """Return what a process awaits to let time pass."""
         return self.clock.sleep(duration)
 

@@ -38,6 +38,8 @@ def seconds(value: Duration, *, name: str = "duration") -> int:
         microseconds = int(scaled + 0.5)
         if -0.499 < scaled - microseconds < 0.499:
             return microseconds
+    if type(value) is int and value >= 0:
+        return value * MICROSECONDS
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal | timedelta):
         msg = f"{name}={value!r} is no duration; give seconds (int, float, Decimal) or a timedelta"
         raise UsageError(msg)

@@ -9,6 +9,7 @@ from typing import Final
 _MINUTE_S: Final = 60
 _HOUR_S: Final = 3_600
 _DAY_S: Final = 86_400
+_CENT: Final = Decimal("0.01")
 
 
 def count(number: int) -> str:
@@ -60,10 +61,11 @@ def moment(seconds: int) -> str:
 
 def money(amounts: Sequence[Decimal]) -> list[str]:
     """
-    Return amounts in cents, or all with four decimals if none of them reaches a dollar.
+    Return amounts in cents, or all of them with four or six decimals if none reaches a dollar or a cent.
 
-    >>> money([Decimal("1234.567"), Decimal("0.2")]), money([Decimal("0.01234")])
-    (['1,234.57', '0.20'], ['0.0123'])
+    >>> money([Decimal("1234.567"), Decimal("0.2")]), money([Decimal("0.01234")]), money([Decimal("0.00001")])
+    (['1,234.57', '0.20'], ['0.0123'], ['0.000010'])
     """
-    decimals = 2 if max(amounts) >= 1 else 4
+    largest = max(amounts)
+    decimals = 2 if largest >= 1 else 4 if largest >= _CENT else 6
     return [f"{usd:,.{decimals}f}" for usd in amounts]

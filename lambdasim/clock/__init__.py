@@ -4,7 +4,7 @@ from lambdasim.clock.choices import Benign, ChoicePoint, Chooser, Seeded
 from lambdasim.clock.clock import Clock, Priority, Timer
 from lambdasim.clock.identifiers import Identifiers, Series
 from lambdasim.clock.streams import Streams
-from lambdasim.clock.tasks import Signal, Sleep, Task
+from lambdasim.clock.tasks import Signal, Task
 from lambdasim.clock.trace import Kind, Record, Subscription, Trace
 
 __all__ = [
@@ -19,7 +19,6 @@ __all__ = [
     "Seeded",
     "Series",
     "Signal",
-    "Sleep",
     "Streams",
     "Subscription",
     "Task",

@@ -19,7 +19,8 @@ Nothing here knows of AWS.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Coroutine
+import types
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from enum import IntEnum
 from heapq import heappop, heappush
 from itertools import count
@@ -28,7 +29,7 @@ from typing import Any, Final, TypeVar
 from lambdasim.clock.choices import Benign, Chooser
 from lambdasim.clock.identifiers import Identifiers
 from lambdasim.clock.streams import Streams
-from lambdasim.clock.tasks import Sleep, Task
+from lambdasim.clock.tasks import SLEEP, Task
 from lambdasim.clock.trace import Trace
 from lambdasim.errors import SimulationStalledError, UsageError
 from lambdasim.units import Duration, as_datetime, instant, seconds, to_seconds
@@ -141,6 +142,7 @@ class Clock:
         self._soon: list[SoonEntry] = []  # of this instant, not yet in the agenda
         self._counted_us = -1  # the next is of this instant
         self._events_at_once = 0  # events at one instant, counted where they run one by one
+        self.asked_us = 0  #: of the sleep that a process is handing to its task at this moment
         self._tasks: dict[int, Task[Any]] = {}
 
     # ---- the agenda
@@ -292,9 +294,9 @@ class Clock:
         """
         return Task(self, coroutine)
 
-    def sleep(self, duration: Duration) -> Sleep:
+    def sleep(self, duration: Duration) -> Awaitable[None]:
         """Return what a process awaits to let *duration* seconds (or a timedelta) pass."""
-        return Sleep(seconds(duration))
+        return _pause(self, seconds(duration))
 
     # ---- running
 
@@ -505,6 +507,12 @@ class Clock:
             f"{getattr(action, '__qualname__', action)!s}"
         )
         raise SimulationStalledError(msg)
+
+
+@types.coroutine
+def _pause(clock: Clock, duration_us: int) -> Generator[object, None, None]:
+    clock.asked_us = duration_us
+    yield SLEEP
 
 
 def _call(call: tuple[Callable[..., object], tuple[object, ...]]) -> None:

@@ -17,17 +17,9 @@ _ONLY_SIMULATED: Final = "only simulated waits can be awaited, such as clock.sle
 _WORK: Final = 51  # Priority.WORK, which lives in a module that imports this one; a test compares the two
 
 
-class Sleep:
-    """Awaited by a process: lets *duration_us* pass."""
-
-    __slots__ = ("duration_us",)
-
-    def __init__(self, duration_us: int) -> None:
-        self.duration_us = duration_us
-
-    def __await__(self) -> Generator[Sleep, Any, None]:
-        """Hand this wait to the task that drives the process."""
-        yield self
+#: What `Clock.sleep` hands to the task that drives the process; how long stands in `Clock.asked_us`. An object that
+#: nobody else has, so that no foreign awaitable can be taken for it, and none is made per sleep.
+SLEEP: Final = object()
 
 
 class Signal(Generic[T]):
@@ -94,7 +86,7 @@ class Signal(Generic[T]):
 class Task(Generic[T]):
     """A process under way. Other processes may await it; `result()` has its answer once `is_done` holds."""
 
-    __slots__ = ("_clock", "_coroutine", "_done", "_name", "_number", "_timer", "_waits_for")
+    __slots__ = ("_clock", "_coroutine", "_done", "_name", "_number", "_resume", "_timer", "_waits_for")
 
     def __init__(self, clock: Clock, coroutine: Coroutine[Any, Any, T]) -> None:
         if not inspect.iscoroutine(coroutine):
@@ -107,7 +99,8 @@ class Task(Generic[T]):
         self._waits_for: Signal[Any] | None = None
         self._number = clock._number()
         clock._tasks[self._number] = self
-        self._timer: Timer = clock.timer(clock.now_us, self._go_on, priority=_WORK)
+        self._resume = self._go_on  # bound once: a process may sleep a million times
+        self._timer: Timer = clock.timer(clock.now_us, self._resume, priority=_WORK)
 
     def __repr__(self) -> str:
         """Name the coroutine and say how far it is."""
@@ -171,9 +164,9 @@ class Task(Generic[T]):
         except BaseException as error:
             self._fail(error)
             return
-        if type(wait) is Sleep:
+        if wait is SLEEP:
             clock = self._clock
-            clock.rearm(self._timer, clock.now_us + wait.duration_us, self._go_on, None, _WORK)
+            clock.rearm(self._timer, clock.now_us + clock.asked_us, self._resume, None, _WORK)
         elif isinstance(wait, Signal):
             self._waits_for = wait
             wait.subscribe(self._woken)
@@ -183,7 +176,7 @@ class Task(Generic[T]):
     def _woken(self, _signal: object) -> None:
         if self._waits_for is not None:
             self._waits_for = None
-            self._clock.rearm(self._timer, self._clock.now_us, self._go_on, None, _WORK)
+            self._clock.rearm(self._timer, self._clock.now_us, self._resume, None, _WORK)
 
     def _refuse(self, wait: object) -> None:
         msg = f"{self._name} awaits {wait!r}: {_ONLY_SIMULATED}"
