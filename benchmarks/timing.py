@@ -11,13 +11,16 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
 
@@ -113,10 +116,18 @@ def need(*modules: str) -> None:
             raise SkippedError(msg)
 
 
+@cache
+def _bytecode() -> TemporaryDirectory[str]:
+    """Return a folder where the processes of this run keep their bytecode, so that only the first one compiles."""
+    return TemporaryDirectory(prefix="lambdasim-benchmarks-")
+
+
 def in_fresh_process(module: str, *arguments: object) -> Any:
     """Run a module of ours in a process of its own; return the JSON that it prints."""
     command = [sys.executable, "-m", module, *map(str, arguments)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    environment = {**os.environ, "PYTHONPYCACHEPREFIX": _bytecode().name}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
 
 

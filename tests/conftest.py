@@ -28,7 +28,7 @@ settings.register_profile(
 )
 settings.register_profile(
     "nightly",
-    max_examples=2_000,
+    max_examples=1_000,
     stateful_step_count=100,
     derandomize=False,
     deadline=None,

@@ -65,7 +65,7 @@ class Arrival:
     receives_before: int  #: deliveries up to then: the queue's own count begins at 0 (SQS-431)
 
 
-@define(eq=False, repr=False)
+@define(eq=False, repr=False, weakref_slot=False)
 class Message:
     """
     A message in a queue. Look, but do not touch: what changes it are the operations of its queue.

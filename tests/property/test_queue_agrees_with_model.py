@@ -157,12 +157,7 @@ class Model:
         """Gauges are those of the instant at which the minute ended, after all that happened then (SQS-602)."""
         for queue in self.queues:
             counts = [len(queue.in_state(state, self.now_us)) for state in ("visible", "in flight", "delayed")]
-            age_us = queue.age_us(self.now_us)
-            grown_us = at_us - self.now_us if age_us or self.has_aged(queue) else 0
-            queue.gauges[at_us] = (*counts, (age_us + grown_us) / 1_000_000)
-
-    def has_aged(self, queue: ModelQueue) -> bool:
-        return any(queue.back_after is None or m.own_count < queue.back_after for m in queue.messages)
+            queue.gauges[at_us] = (*counts, queue.age_us(at_us) / 1_000_000)
 
     # ---- receiving
 

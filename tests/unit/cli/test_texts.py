@@ -42,6 +42,8 @@ def test_moments_are_exact_to_the_minute(seconds, text):
 
 
 def test_money_has_as_many_decimals_everywhere():
-    """Cents, or four decimals for small sums; all amounts of a bill alike."""
+    """Cents, or more decimals for small sums; all amounts of a bill alike."""
     assert ["0.40", "1.00"] == money([Decimal("0.4"), Decimal(1)])
     assert ["0.0000", "0.9999"] == money([Decimal(0), Decimal("0.99994")])
+    assert ["0.0100"] == money([Decimal("0.01")])
+    assert ["0.009900", "0.000001"] == money([Decimal("0.0099"), Decimal("0.000001")])

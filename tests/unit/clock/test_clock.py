@@ -273,9 +273,8 @@ def test_run_up_to_now_runs_what_is_due_now(clock):
         lambda clock: clock.call_at(41, boom),
         lambda clock: clock.call_later(-1, boom),
         lambda clock: clock.run_until(lambda: False, timeout=-1),
-        lambda clock: clock.sleep(-1),
     ],
-    ids=["until", "until_us", "datetime", "negative", "run_for", "call_at", "call_later", "timeout", "sleep"],
+    ids=["until", "until_us", "datetime", "negative", "run_for", "call_at", "call_later", "timeout"],
 )
 def test_the_past_is_refused_and_nothing_moves(clock, call):
     clock.run(until=42)
@@ -541,36 +540,33 @@ def test_call_at_now_runs_when_time_does(clock):
     assert ["x"] == log
 
 
-# ---- follow
+# ---- soon
 
 SPREAD_US = (0, 0, 0, 1, 2)
 
 
-def play(program, drive, *, follows):
+def play(program, drive, *, is_soon):
     """
     Run a program of events and return what it logs: who ran when, and which classes had passed.
 
-    Each event of the program says (delay, class, background) of those that it makes, and perhaps which class follows it
-    as the last thing it does. With *follows* that is `follow`, otherwise `schedule`.
+    Each event of the program says (delay, class, background) of those that it makes; where delay is None, it is for this
+    instant and for good. With *is_soon* these are made by `soon`, otherwise by `schedule`.
     """
     clock = Clock(trace=0)
     log = []
     left = [60]
 
     def act(place):
-        log.append((clock.now_us, place, tuple(clock.has_passed(p.value) for p in CLASSES)))
+        log.append((clock.now_us, place, clock.pending, tuple(clock.has_passed(p.value) for p in CLASSES)))
         left[0] -= 1
-        children, last = program[place]
-        if left[0] > 0:
-            for number, (delay_us, priority, background) in enumerate(children):
-                child = (place * 7 + number * 3 + 1) % len(program)
+        for number, (delay_us, priority, background) in enumerate(program[place] if left[0] > 0 else ()):
+            child = (place * 7 + number * 3 + 1) % len(program)
+            if delay_us is not None:
                 clock.timer(clock.now_us + delay_us, act, child, priority=priority.value, background=background)
-            if last is not None:
-                child = (place * 5 + 2) % len(program)
-                if follows:
-                    clock.follow(act, child, last.value)
-                else:
-                    clock.schedule(clock.now_us, act, child, last.value)
+            elif is_soon:
+                clock.soon(act, child, priority.value)
+            else:
+                clock.schedule(clock.now_us, act, child, priority.value)
 
     clock.schedule(1, act, 0)
     clock.timer(2, act, len(program) - 1, background=True)
@@ -581,38 +577,39 @@ def play(program, drive, *, follows):
     elif drive == "step":
         while clock.step():
             pass
-    elif drive == "run_until":
-        clock.run_until(lambda: left[0] <= 40, timeout=1)
+    else:
+        clock.run_until(lambda: left[0] <= 40 or clock.now_us > 1)
         clock.run()
     return log, clock.now_us, clock.pending
 
 
-@example([([(0, Priority.WORK, True)], Priority.RESULT), ([], None)], "run")
-@example([([(1, Priority.EXPIRY, False)], Priority.EXPIRY), ([(0, Priority.MINUTE, False)], Priority.WORK)], "run until")
+@example([[(0, Priority.WORK, True), (None, Priority.RESULT, False)], []], "run")
+@example([[(1, Priority.EXPIRY, False), (None, Priority.EXPIRY, False)], [(0, Priority.MINUTE, False)]], "run until")
+@example([[(None, Priority.WORK, False), (None, Priority.EXPIRY, False)], [(None, Priority.WORK, False)]], "run")
 @given(
     st.lists(
-        st.tuples(
-            st.lists(st.tuples(st.sampled_from(SPREAD_US), st.sampled_from(CLASSES), st.booleans()), max_size=3),
-            st.none() | st.sampled_from(CLASSES),
+        st.lists(
+            st.tuples(st.sampled_from((None, None, None, *SPREAD_US)), st.sampled_from(CLASSES), st.booleans()),
+            max_size=3,
         ),
         min_size=2,
         max_size=6,
     ),
-    st.sampled_from(("run", "run until", "step")),
+    st.sampled_from(("run", "run until", "step", "run_until")),
 )
-def test_follow_does_what_schedule_does(program, drive):
-    assert play(program, drive, follows=False) == play(program, drive, follows=True)
+def test_soon_does_what_schedule_does_for_this_instant(program, drive):
+    assert play(program, drive, is_soon=False) == play(program, drive, is_soon=True)
 
 
 @given(st.lists(st.sampled_from(CLASSES), min_size=2, max_size=6))
-def test_what_follows_is_an_event_of_its_own_while_single_events_are_watched(classes):
+def test_what_comes_soon_is_an_event_of_its_own(classes):
     clock = Clock()
     log = []
 
     def act(place):
         log.append(place)
         if place < len(classes):
-            clock.follow(act, place + 1, classes[place].value)
+            clock.soon(act, place + 1, classes[place].value)
 
     clock.schedule(0, act, 0)
     for place in range(len(classes) + 1):
@@ -621,40 +618,88 @@ def test_what_follows_is_an_event_of_its_own_while_single_events_are_watched(cla
     assert not clock.step()
 
 
-def test_run_until_may_stop_between_an_event_and_what_follows_it(clock):
+def test_run_until_may_stop_between_an_event_and_what_it_brings_soon(clock):
     log, note = recorder(clock)
 
     def act(_):
         note("event")
-        clock.follow(note, "what follows", WORK)
+        clock.soon(note, "soon", WORK)
 
     clock.schedule(1, act)
     clock.run_until(lambda: log)
     assert [(1, "event")] == log
     clock.run()
-    assert [(1, "event"), (1, "what follows")] == log
+    assert [(1, "event"), (1, "soon")] == log
 
 
-def test_a_long_chain_of_what_follows_is_no_deeper_than_one_of_events(clock):
+@pytest.mark.parametrize("drive", ["run", "run until", "step"])
+def test_what_comes_soon_from_outside_runs_when_time_does(clock, drive):
+    log, note = recorder(clock)
+    clock.run(until_us=7)
+    clock.soon(note, "soon", WORK)
+    assert [] == log
+    assert 1 == clock.pending
+    if drive == "run":
+        clock.run()
+    elif drive == "run until":
+        clock.run(until_us=7)
+    else:
+        assert clock.step()
+    assert [(7, "soon")] == log
+
+
+def test_a_long_chain_of_events_that_come_soon_is_no_deeper_than_one(clock):
     left = [5_000]
 
     def act(_):
         left[0] -= 1
         if left[0]:
-            clock.follow(act, None, WORK)
+            clock.soon(act, None, WORK)
 
     clock.schedule(1, act)
     clock.run()
     assert [0] == left
 
 
+# ---- perform
+
+
+def test_what_is_performed_finds_that_time_stands_still(clock):
+    log, note = recorder(clock)
+
+    def act(argument):
+        note(argument)
+        assert clock.is_running
+        with pytest.raises(UsageError, match=r"while an event runs"):
+            clock.run()
+        clock.perform(note, "within")
+        assert clock.is_running
+        clock.soon(note, "soon", WORK)
+
+    clock.run(until_us=3)
+    clock.perform(act, "performed")
+    assert [(3, "performed"), (3, "within")] == log
+    assert not clock.is_running
+    clock.run()
+    assert [(3, "performed"), (3, "within"), (3, "soon")] == log
+
+
+def test_the_error_of_what_is_performed_leaves_the_clock_usable(clock):
+    log, note = recorder(clock)
+    clock.schedule(1, note, "x")
+    with pytest.raises(Boom):
+        clock.perform(boom, None)
+    clock.run()
+    assert [(1, "x")] == log
+
+
 # ---- limits and errors
 
 
-def spin(clock, *, follows=False, background=False):
+def spin(clock, *, is_soon=False, background=False):
     def spinning(_):
-        if follows:
-            clock.follow(spinning, None, WORK)
+        if is_soon:
+            clock.soon(spinning, None, WORK)
         else:
             clock.timer(clock.now_us, spinning, background=background)
 
@@ -664,10 +709,10 @@ def spin(clock, *, follows=False, background=False):
 
 @pytest.mark.rule("LAM-003")
 @pytest.mark.parametrize("background", [False, True])
-@pytest.mark.parametrize("follows", [False, True])
-def test_an_instant_without_end_stops_the_run_with_the_name_of_the_event(clock, background, follows):
+@pytest.mark.parametrize("is_soon", [False, True])
+def test_an_instant_without_end_stops_the_run_with_the_name_of_the_event(clock, background, is_soon):
     clock.same_instant_limit = 2_000
-    spin(clock, background=background, follows=follows)
+    spin(clock, background=background, is_soon=is_soon)
     with pytest.raises(SimulationStalledError, match=r"2000 events ran at 3e-06 s without time moving; .*spinning"):
         clock.run(until=1)
     assert 3 == clock.now_us
@@ -777,14 +822,24 @@ def test_the_error_of_a_callback_leaves_the_call_that_drives_time(clock, drive, 
     assert [(3, "same instant"), (4, "later")] == log
 
 
-def test_the_error_of_what_follows_leaves_run_and_the_clock_stays_usable(clock):
+def test_an_error_loses_nothing_that_was_to_come_soon(clock):
     log, note = recorder(clock)
-    clock.schedule(3, lambda _: clock.follow(boom, None, WORK))
-    clock.schedule(4, note, "later")
-    with pytest.raises(Boom):
-        clock.run()
+
+    def act(_):
+        clock.soon(boom, None, WORK)
+        clock.soon(note, "soon", Priority.GROWTH.value)
+
+    def fail(_):
+        clock.soon(note, "soon, from the one that failed", WORK)
+        raise Boom
+
+    clock.schedule(3, act)
+    clock.schedule(4, fail)
+    for _ in range(2):
+        with pytest.raises(Boom):
+            clock.run()
     clock.run()
-    assert [(4, "later")] == log
+    assert [(3, "soon"), (4, "soon, from the one that failed")] == log
 
 
 NESTED = {

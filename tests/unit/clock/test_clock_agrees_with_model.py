@@ -27,7 +27,7 @@ class Planned:
     delay_us: int
     priority: Priority
     background: bool
-    for_good: bool  #: scheduled without a handle
+    kind: str  #: `timer`, or one of the two without a handle: `schedule`, and `soon`, which is for this instant
     fails: bool
     makes: list[int]  #: places in the program
     cancels: list[int]  #: how many events ago the one was made that is given up
@@ -61,10 +61,10 @@ class Model:
         if len(self.made) >= EVENTS_MAX:
             return
         planned = self.program[plan]
-        order = 1 + plan if planned.priority in ORDERED and not planned.for_good else 0
-        rank = planned.priority.value, order, len(self.made)
-        background = planned.background and not planned.for_good
-        self.made.append(Place(self.now_us + planned.delay_us, rank, background, plan))
+        is_timer = planned.kind == "timer"
+        rank = planned.priority.value, 1 + plan if planned.priority in ORDERED and is_timer else 0, len(self.made)
+        at_us = self.now_us + (0 if planned.kind == "soon" else planned.delay_us)
+        self.made.append(Place(at_us, rank, planned.background and is_timer, plan))
 
     def pending(self) -> list[Place]:
         return sorted((place for place in self.made if place.is_pending), key=lambda place: (place.at_us, place.rank))
@@ -84,7 +84,7 @@ class Model:
     def cancel(self, ago: int) -> None:
         if ago < len(self.made):
             place = self.made[-1 - ago]
-            if not self.program[place.plan].for_good:
+            if self.program[place.plan].kind == "timer":
                 place.is_pending = False
 
     def step(self, *, include_background: bool = False, until_us: int | None = None) -> bool:
@@ -130,9 +130,12 @@ class Real:
             return
         planned, clock = self.program[plan], self.clock
         at_us = clock.now_us + planned.delay_us
-        if planned.for_good:
+        if planned.kind != "timer":
             self.handles.append(None)
+        if planned.kind == "schedule":
             clock.schedule(at_us, self.execute, plan, planned.priority.value)
+        elif planned.kind == "soon":
+            clock.soon(self.execute, plan, planned.priority.value)
         else:
             order = 1 + plan if planned.priority in ORDERED else None
             priority, background = planned.priority.value, planned.background
@@ -173,7 +176,7 @@ def programs(draw):
             delay_us=draw(st.sampled_from(DELAYS_US)),
             priority=draw(st.sampled_from((*PLAIN, *ORDERED))),
             background=draw(st.booleans()),
-            for_good=draw(st.booleans()),
+            kind=draw(st.sampled_from(("timer", "timer", "schedule", "soon"))),
             fails=draw(st.integers(0, 9)) == 0,
             makes=draw(st.lists(places, max_size=3)),
             cancels=draw(st.lists(st.integers(0, 4), max_size=2)),
