@@ -145,21 +145,19 @@ class _Shown:
             self._bar = Bar(*columns, TimeElapsedColumn(), console=console(is_error=True), transient=True)
             self._task = self._bar.add_task("", says="")
             self._bar.start()
-        now = span(to_seconds(progress.now_us))
-        if progress.now_us < progress.arrivals_us:
-            of = span(to_seconds(progress.arrivals_us))
-            self._bar.update(
-                self._task,
-                description="arriving",
-                completed=progress.now_us,
-                total=progress.arrivals_us,
-                says=f"{now} of {of}, {count(progress.sent)} messages",
-            )
-        else:
-            self._bar.update(
-                self._task,
-                description="draining",
-                completed=progress.gone,
-                total=progress.sent,
-                says=f"{now}, {count(progress.gone)} of {count(progress.sent)} messages",
-            )
+        is_arriving = progress.now_us < progress.arrivals_us
+        self._bar.update(
+            self._task,
+            description="arriving" if is_arriving else "draining",
+            completed=progress.now_us if is_arriving else progress.gone,
+            total=progress.arrivals_us if is_arriving else progress.sent,
+            says=said(progress),
+        )
+
+
+def said(progress: Progress) -> str:
+    """Return how far a run is, in words: in time while messages arrive, in messages afterwards."""
+    now = span(to_seconds(progress.now_us))
+    if progress.now_us < progress.arrivals_us:
+        return f"{now} of {span(to_seconds(progress.arrivals_us))}, {count(progress.sent)} messages"
+    return f"{now}, {count(progress.gone)} of {count(progress.sent)} messages"

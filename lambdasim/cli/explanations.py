@@ -99,14 +99,14 @@ def _find(loc: Sequence[str | int]) -> Place:
             table = node
             path.append(part)
             field = node.model_fields.get(str(part))
-            kind = None if field is None else _kind_of(field.annotation, field.metadata)
+            kind = None if field is None else kind_of(field.annotation, field.metadata)
             node = None if field is None else field.annotation
         elif get_origin(node) in {dict, list}:
             path.append(part)
             node, kind = get_args(node)[-1], None
         else:  # a union: the part is a tag
             node = next(member for member in get_args(node) if part == (_tag_of(member) or VALUE))
-            kind = _kind_of(node, ())
+            kind = kind_of(node, ())
     node = _bare(node)
     tags = tuple(tag for member in get_args(node) if (tag := _tag_of(member)) is not None)
     return Place(tuple(path), node if _is_table(node) else table, kind, tags)
@@ -136,16 +136,16 @@ def _tag_of(member: object) -> str | None:
     return node.tag if _is_table(node) else None
 
 
-def _kind_of(annotation: object, metadata: Iterable[object]) -> Kind | None:
+def kind_of(annotation: object, metadata: Iterable[object]) -> Kind | None:
     """Return the kind of value that a field holds; of a union, that of the plain value."""
     for item in metadata:
         if isinstance(item, PlainValidator):
             return cast("Kind", item.func)
     if get_origin(annotation) is Annotated:
         inner, *rest = get_args(annotation)
-        return _kind_of(inner, rest)
+        return kind_of(inner, rest)
     if _is_union(annotation):
-        kinds = [_kind_of(member, ()) for member in get_args(annotation)]
+        kinds = [kind_of(member, ()) for member in get_args(annotation)]
         return next((kind for kind in kinds if kind is not None), None)
     return None
 

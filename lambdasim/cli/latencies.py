@@ -9,8 +9,9 @@ them again.
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain
+from itertools import accumulate, chain
 from math import ceil
 from typing import Final, Protocol
 
@@ -106,9 +107,6 @@ def percentiles_us(parts: Sequence[Iterable[tuple[int, int]]], shares: Sequence[
 
 
 def _at_rank(rows: Sequence[tuple[int, int]], rank: int) -> int:
-    seen = 0
-    for span_us, times in rows:
-        seen += times
-        if seen >= rank:
-            return span_us
-    raise AssertionError(f"rank {rank} is beyond {seen} values")
+    """Return the value of a rank, 1 or more, among sorted values and how often each comes."""
+    reached = list(accumulate(times for _, times in rows))
+    return rows[bisect_left(reached, rank)][0]

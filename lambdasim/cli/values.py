@@ -228,9 +228,12 @@ def one_of(words: Sequence[str]) -> str:
 
 
 def suggestion(value: object, words: Sequence[str]) -> str:
-    """Return `; did you mean "b"?` if the value looks like one of the words, else nothing."""
+    """Return `; did you mean "b"?` if the value looks like one of the words, or begins one, else nothing."""
+    if not isinstance(value, str) or not value:
+        return ""
     by_folded = {word.casefold(): word for word in words}
-    close = get_close_matches(value.casefold(), list(by_folded), n=1) if isinstance(value, str) else []
+    folded = value.casefold()
+    close = get_close_matches(folded, list(by_folded), n=1) or [word for word in by_folded if word.startswith(folded)]
     return f'; did you mean "{by_folded[close[0]]}"?' if close else ""
 
 

@@ -29,7 +29,7 @@ from typing import Any, Final, TypeVar
 from lambdasim.clock.choices import Benign, Chooser
 from lambdasim.clock.identifiers import Identifiers
 from lambdasim.clock.streams import Streams
-from lambdasim.clock.tasks import SLEEP, Task
+from lambdasim.clock.tasks import Task
 from lambdasim.clock.trace import Trace
 from lambdasim.errors import SimulationStalledError, UsageError
 from lambdasim.units import Duration, as_datetime, instant, seconds, to_seconds
@@ -128,6 +128,7 @@ class Clock:
         self.seed = seed
         self.now_us = 0
         self.position: int = 0  #: class of the furthest event of this instant that has begun
+        self._reached = (-1, 0, 0)  # instant, class and order of the last event that `reach` was told of
         self.streams = Streams(seed)
         self.identifiers = Identifiers(seed)
         self.choices: Chooser = Benign() if choices is None else choices
@@ -142,6 +143,9 @@ class Clock:
         self._soon: list[SoonEntry] = []  # of this instant, not yet in the agenda
         self._counted_us = -1  # the next is of this instant
         self._events_at_once = 0  # events at one instant, counted where they run one by one
+        # What a sleep hands to the task that drives a process: an object that nobody else has, so that no foreign
+        # awaitable (nor the sleep of another clock) is taken for it, and none is made per sleep.
+        self.sleep_mark = object()
         self.asked_us = 0  #: of the sleep that a process is handing to its task at this moment
         self._tasks: dict[int, Task[Any]] = {}
 
@@ -217,9 +221,16 @@ class Clock:
         else:
             heappush(self._agenda, entry)
 
-    def has_passed(self, priority: int) -> bool:
-        """Whether events of this class have had their turn at the current instant."""
-        return self.position > priority
+    def has_passed(self, priority: int, order: int | None = None) -> bool:
+        """Whether events of this class (those up to this order) have had their turn at the current instant."""
+        if self.position != priority or order is None:
+            return self.position > priority
+        at_us, of_priority, reached = self._reached
+        return at_us == self.now_us and of_priority == priority and reached >= order
+
+    def reach(self, priority: int, order: int) -> None:
+        """Take note that the event of this order has its turn, in a class whose events have orders."""
+        self._reached = (self.now_us, priority, order)
 
     def perform(self, action: Action, argument: object) -> None:
         """Run `action(argument)` now, as if it were an event: whatever it calls finds that time stands still."""
@@ -512,7 +523,7 @@ class Clock:
 @types.coroutine
 def _pause(clock: Clock, duration_us: int) -> Generator[object, None, None]:
     clock.asked_us = duration_us
-    yield SLEEP
+    yield clock.sleep_mark
 
 
 def _call(call: tuple[Callable[..., object], tuple[object, ...]]) -> None:

@@ -17,11 +17,6 @@ _ONLY_SIMULATED: Final = "only simulated waits can be awaited, such as clock.sle
 _WORK: Final = 51  # Priority.WORK, which lives in a module that imports this one; a test compares the two
 
 
-#: What `Clock.sleep` hands to the task that drives the process; how long stands in `Clock.asked_us`. An object that
-#: nobody else has, so that no foreign awaitable can be taken for it, and none is made per sleep.
-SLEEP: Final = object()
-
-
 class Signal(Generic[T]):
     """
     Something that happens once, with a result or an exception, and that processes may await.
@@ -164,8 +159,8 @@ class Task(Generic[T]):
         except BaseException as error:
             self._fail(error)
             return
-        if wait is SLEEP:
-            clock = self._clock
+        clock = self._clock
+        if wait is clock.sleep_mark:
             clock.rearm(self._timer, clock.now_us + clock.asked_us, self._resume, None, _WORK)
         elif isinstance(wait, Signal):
             self._waits_for = wait

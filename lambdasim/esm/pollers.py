@@ -250,7 +250,7 @@ class Pollers:
     def notice_backlog(self) -> None:
         """Messages are left that nobody waits for: the next growth tick will find demand (ESM-103)."""
         if self._growth is None and self.target < self.cap and self.phase is Phase.ACTIVE:
-            self._time_growth(inclusive=not self.clock.has_passed(Priority.GROWTH.value))
+            self._time_growth(inclusive=not self.clock.has_passed(Priority.GROWTH.value, self.mapping.number))
 
     def count_empty_receives(self) -> int:
         """Return how many receives have ended empty by now (ESM-082, ESM-290)."""
@@ -638,6 +638,7 @@ class Pollers:
     def _grow(self, _argument: object) -> None:
         """S3, S4: one more slot if there is demand (C7)."""
         self._growth = None
+        self.clock.reach(Priority.GROWTH.value, self.mapping.number)
         has_demand = self._received_since_growth if self._is_eager else self.queue.receivable > 0
         self._received_since_growth = False
         if not has_demand or self.target >= self.cap:
