@@ -1,8 +1,9 @@
-"""One-minute series of a run: CloudWatch's, and those of what CloudWatch has no metric for."""
+"""One-minute series of a run: CloudWatch's, and those of losses, for which CloudWatch has no metric."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from lambdasim import Queue, Simulation
 from lambdasim.cli.results import FunctionMinutes, Minutes, Numbers, Peak, QueueMinutes
@@ -13,38 +14,14 @@ ByMinute = dict[int, float]
 _MINUTE_S = MINUTE_US // MICROSECONDS
 
 
-class Losses:
-    """
-    Messages that left a queue without being processed, by the minute.
-
-    The queue is asked how many there were so far, once a minute; what came since is of that minute.
-    """
-
-    def __init__(self, queue: Queue) -> None:
-        self._queue = queue
-        self._moved = self._expired = 0
-        self.moved: ByMinute = {}
-        self.expired: ByMinute = {}
-
-    def look(self, minute: int) -> None:
-        """Take down what was lost since the last look, all of it in this minute."""
-        queue = self._queue
-        if queue.moved != self._moved:
-            self.moved[minute] = self.moved.get(minute, 0) + queue.moved - self._moved
-            self._moved = queue.moved
-        if queue.expired != self._expired:
-            self.expired[minute] = self.expired.get(minute, 0) + queue.expired - self._expired
-            self._expired = queue.expired
-
-
-def gather(simulation: Simulation, losses: Mapping[str, Losses]) -> Minutes:
-    """Return the series of all functions, and of the queues of which the losses are known, in that order."""
-    queues = {name: _of_queue(simulation, name, lost) for name, lost in losses.items()}
-    functions = {function.name: _of_function(simulation, function.name) for function in simulation.functions}
+def gather(simulation: Simulation, queues: Sequence[Queue]) -> Minutes:
+    """Return the series of all functions and of these queues, in their order."""
+    of_queues = {queue.name: _of_queue(simulation, queue) for queue in queues}
+    of_functions = {function.name: _of_function(simulation, function.name) for function in simulation.functions}
     # What happened at the very end, if that is the end of a minute, lies in the minute after it.
     ends = [
         minute + 1
-        for found in (*queues.values(), *functions.values())
+        for found in (*of_queues.values(), *of_functions.values())
         for series in found.values()
         for minute in series
     ]
@@ -56,11 +33,11 @@ def gather(simulation: Simulation, losses: Mapping[str, Losses]) -> Minutes:
         concurrency=_dense("concurrency", concurrency, count),
         queues={
             name: QueueMinutes(**{key: _dense(key, series, count) for key, series in found.items()})
-            for name, found in queues.items()
+            for name, found in of_queues.items()
         },
         functions={
             name: FunctionMinutes(**{key: _dense(key, series, count) for key, series in found.items()})
-            for name, found in functions.items()
+            for name, found in of_functions.items()
         },
     )
 
@@ -80,11 +57,11 @@ def peak(numbers: Numbers, *, is_gauge: bool) -> Peak | None:
     return Peak(value=value, at_s=((1 if is_gauge else 0) - before) * _MINUTE_S)
 
 
-def _of_queue(simulation: Simulation, name: str, losses: Losses) -> dict[str, ByMinute]:
+def _of_queue(simulation: Simulation, queue: Queue) -> dict[str, Mapping[int, float]]:
     def series(metric: str, statistic: str) -> ByMinute:
         return {
             begin // _MINUTE_S: value
-            for begin, value in simulation.metrics.series("AWS/SQS", metric, statistic, QueueName=name)
+            for begin, value in simulation.metrics.series("AWS/SQS", metric, statistic, QueueName=queue.name)
         }
 
     visible = series("ApproximateNumberOfMessagesVisible", "Maximum")
@@ -93,8 +70,8 @@ def _of_queue(simulation: Simulation, name: str, losses: Losses) -> dict[str, By
         "sent": series("NumberOfMessagesSent", "Sum"),
         "received": series("NumberOfMessagesReceived", "Sum"),
         "deleted": series("NumberOfMessagesDeleted", "Sum"),
-        "dead_lettered": losses.moved,
-        "expired": losses.expired,
+        "dead_lettered": queue.sums_by_minute("moved"),
+        "expired": queue.sums_by_minute("expired"),
         "visible": visible,
         "in_flight": in_flight,
         "delayed": series("ApproximateNumberOfMessagesDelayed", "Maximum"),
@@ -103,7 +80,7 @@ def _of_queue(simulation: Simulation, name: str, losses: Losses) -> dict[str, By
     }
 
 
-def _of_function(simulation: Simulation, name: str) -> dict[str, ByMinute]:
+def _of_function(simulation: Simulation, name: str) -> dict[str, Mapping[int, float]]:
     def series(metric: str, statistic: str) -> ByMinute:
         return {
             begin // _MINUTE_S: value
@@ -120,9 +97,9 @@ def _of_function(simulation: Simulation, name: str) -> dict[str, ByMinute]:
 
 
 #: Series that say nothing about minutes without data; all others are 0 there.
-_MAY_BE_UNKNOWN = ("visible", "in_flight", "delayed", "backlog", "oldest_age_s", "duration_s")
+_MAY_BE_UNKNOWN: Final = ("visible", "in_flight", "delayed", "backlog", "oldest_age_s", "duration_s")
 
 
-def _dense(key: str, series: ByMinute, count: int) -> Numbers:
+def _dense(key: str, series: Mapping[int, float], count: int) -> Numbers:
     otherwise = None if key in _MAY_BE_UNKNOWN else 0
     return tuple(series.get(minute, otherwise) for minute in range(count))

@@ -108,7 +108,6 @@ def _rows_of_functions(functions: Sequence[FunctionReport]) -> Iterator[Row]:
     for reason in reasons:
         cells = [count(function.throttles_by_reason.get(reason, 0)) for function in functions]
         yield Row(f"  {_words(reason)}", tuple(cells))
-    yield row("batch size, mean", lambda f: None if f.batch_size_mean is None else f"{f.batch_size_mean:,.2f}")
     yield row("cold starts", lambda function: count(function.cold_starts))
     yield row("concurrency, peak", lambda function: _number(function.concurrency_peak))
     yield row("  first at", lambda function: _at(function.concurrency_peak))
@@ -120,6 +119,7 @@ def _rows_of_mappings(mappings: Sequence[MappingReport]) -> Iterator[Row]:
         return Row(label, tuple(map(cell, mappings)), is_trouble)
 
     yield row("messages received", lambda mapping: count(mapping.polled))
+    yield row("batch size, mean", lambda m: None if m.batch_size_mean is None else f"{m.batch_size_mean:,.2f}")
     yield row("ran more than once", lambda mapping: count(mapping.duplicates), is_trouble=True)
     yield row("given up after throttles", lambda mapping: count(mapping.given_up), is_trouble=True)
 

@@ -101,19 +101,20 @@ class FunctionReport:
     throttles_by_reason: Mapping[str, int]
     cold_starts: int
     concurrency_peak: Peak | None
-    batch_size_mean: float | None  #: messages per attempt to invoke, throttled ones included
     billed_gb_s: float
     cost_usd: Decimal
 
 
 @frozen(kw_only=True)
 class MappingReport:
-    """What a mapping did. Counts are messages."""
+    """What a mapping did. Counts are messages, but for the attempts."""
 
     queue: str
     function: str
     polled: int  #: received
-    attempted: int  #: in attempts to invoke, throttled ones included
+    attempts: int  #: to invoke, throttled ones included
+    attempted: int  #: in all attempts
+    batch_size_mean: float | None  #: messages per attempt
     failed: int  #: in attempts that failed
     deleted: int
     given_up: int  #: in batches that were dropped after throttles

@@ -1,9 +1,8 @@
 """
 A scenario at work: build the simulation, let it run, gather what came out.
 
-Time runs in slices of a minute, so that somebody can be told how far it is and so that messages moved or expired, for
-which CloudWatch has no metric, can be counted by the minute. Slices change nothing: they end a microsecond before the
-minute does, where nothing is due that would not have come next anyway.
+While somebody watches, time runs in slices of a minute. Slices change nothing: they end a microsecond before the minute
+does, and what comes next comes next anyway.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from lambdasim import (
     __version__,
 )
 from lambdasim.cli.latencies import Latencies, percentiles_us
-from lambdasim.cli.minutes import Losses, gather, peak
+from lambdasim.cli.minutes import gather, peak
 from lambdasim.cli.problems import Path_, Problem, Source
 from lambdasim.cli.results import (
     FunctionMinutes,
@@ -108,7 +107,6 @@ class Run:
         for name in scenario.queues:
             latencies = self.latencies[name] = Latencies()
             self.queues[name].on_deleted(latencies.recorder(sim.clock))
-        self._losses = {name: Losses(self.queues[name]) for name in scenario.queues}
 
     # ---- building
 
@@ -182,31 +180,31 @@ class Run:
         """
         sim, end_us = self.simulation, self.arrivals_us
         if self._scenario.drain:
-            while sim.step():
+            while watch is not None and sim.step():
                 self._slice(_last_of_minute(sim.now_us), watch)
-            end_us = max(end_us, _last_of_minute(sim.now_us) + 1)
-        while sim.now_us < end_us:
+            sim.run()
+            end_us = _last_of_minute(max(sim.now_us, end_us - 1)) + 1  # a whole minute, so that its series is whole
+        while watch is not None and sim.now_us < end_us:
             self._slice(min(_last_of_minute(sim.now_us + 1), end_us), watch)
+        sim.run(until_us=end_us)
 
-    def _slice(self, until_us: int, watch: Watch | None) -> None:
-        sim = self.simulation
-        sim.run(until_us=until_us)
-        minute = until_us // MINUTE_US
-        for losses in self._losses.values():
-            losses.look(minute)
-        if watch is not None:
-            queues = self.queues.values()
-            unread = [queue for queue in queues if all(mapping.queue is not queue for mapping in self.mappings)]
-            gone = sum(queue.deleted + queue.expired for queue in queues)
-            gone += sum(queue.visible + queue.delayed for queue in unread)
-            watch(Progress(sim.now_us, self.arrivals_us, sum(queue.sent for queue in queues), gone))
+    def _slice(self, until_us: int, watch: Watch) -> None:
+        self.simulation.run(until_us=until_us)
+        watch(self._progress())
+
+    def _progress(self) -> Progress:
+        queues = self.queues.values()
+        unread = [queue for queue in queues if all(mapping.queue is not queue for mapping in self.mappings)]
+        gone = sum(queue.deleted + queue.expired for queue in queues)
+        gone += sum(queue.visible + queue.delayed for queue in unread)
+        return Progress(self.simulation.now_us, self.arrivals_us, sum(queue.sent for queue in queues), gone)
 
     # ---- gathering
 
     def report(self) -> Report:
         """Return what came out so far."""
         sim = self.simulation
-        minutes = gather(sim, self._losses)
+        minutes = gather(sim, [self.queues[name] for name in self._scenario.queues])
         queues = tuple(self._of_queue(name, minutes.queues[name]) for name in self._scenario.queues)
         functions = tuple(self._of_function(name, minutes.functions[name]) for name in self.functions)
         mappings = tuple(map(_of_mapping, self.mappings))
@@ -276,8 +274,6 @@ class Run:
     def _of_function(self, name: str, minutes: FunctionMinutes) -> FunctionReport:
         function = self.functions[name]
         counts = function.snapshot()
-        attempts = counts.invocations + counts.throttles
-        messages = sum(m.snapshot().invoked_event_count for m in self.mappings if m.function is function)
         return FunctionReport(
             name=name,
             reserved_concurrent_executions=function.reserved_concurrent_executions,
@@ -287,7 +283,6 @@ class Run:
             throttles_by_reason=dict(sorted(function.throttle_reasons.items())),
             cold_starts=counts.cold_starts,
             concurrency_peak=peak(minutes.concurrency, is_gauge=False),
-            batch_size_mean=messages / attempts if attempts else None,
             billed_gb_s=function.billed_mb_ms / _KB_PER_GB_MS_PER_S,
             cost_usd=self._prices.lambda_cost_exact(
                 requests=counts.invocations, mb_ms=function.billed_mb_ms, architecture=function.architecture
@@ -301,7 +296,9 @@ def _of_mapping(mapping: EventSourceMapping) -> MappingReport:
         queue=mapping.queue.name,
         function=mapping.function.name,
         polled=counts.polled_event_count,
+        attempts=counts.attempts,
         attempted=counts.invoked_event_count,
+        batch_size_mean=counts.invoked_event_count / counts.attempts if counts.attempts else None,
         failed=counts.failed_invoke_event_count,
         deleted=counts.deleted_event_count,
         given_up=counts.dropped,

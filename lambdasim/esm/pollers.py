@@ -18,11 +18,12 @@ else happens at that instant, `Clock.soon` lets the steps follow one another wit
 
 from __future__ import annotations
 
-from bisect import insort
 from collections.abc import Sequence
 from enum import Enum
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Any, Final
+
+from sortedcontainers import SortedList
 
 from lambdasim.clock import Clock, Kind, Priority, Timer
 from lambdasim.clock.meters import Beats, Ledger
@@ -164,7 +165,7 @@ class Pollers:
         self.slots = 0  #: m
         self.in_flight = 0  #: invocations
         self._waiting: list[tuple[int, int, Slot]] = []  # POLLING, a heap by start of the receive
-        self._gathering: list[tuple[int, int, Slot]] = []  # GATHERING, sorted by end of the window
+        self._gathering: SortedList[tuple[int, int, Slot]] = SortedList()  # GATHERING, by end of the window
         self._next_number = 0
         self._t0_us = 0
         self._growth_grid: Grid | None = None
@@ -373,7 +374,7 @@ class Pollers:
         if opens:
             slot.state = SlotState.GATHERING
             slot.window_end_us = plan_window_end(now_us, slot.previous_end_us, self._window_us, self._window)
-            insort(self._gathering, (slot.window_end_us, slot.number, slot))
+            self._gathering.add((slot.window_end_us, slot.number, slot))
             self.waits = True
             slot.window_timer = self.clock.timer(slot.window_end_us, self._on_window_end, slot, priority=_RESULT)
         return False

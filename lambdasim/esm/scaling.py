@@ -6,7 +6,7 @@ from math import floor
 from typing import Final
 
 from lambdasim.esm.limits import BackoffModel, ScalingModel
-from lambdasim.units import MINUTE_US, seconds
+from lambdasim.units import MINUTE_US
 
 _DECIMALS: Final = 6  # so that runs agree across platforms (ESM-100)
 
@@ -49,7 +49,7 @@ def slots_of(target: float) -> int:
 
 class Grid:
     """
-    Ticks at t0 + k × step, k = 1, 2, … Only the next one that matters is ever put on the agenda (design: idle is idle).
+    Ticks at t0 + k × step, k = 1, 2, … Only the next one that matters is ever put on the agenda (docs/decisions/0003).
 
     The k-th tick lies at `t0 + floor(k × span / ticks)` microseconds (ESM-102).
     """
@@ -67,11 +67,6 @@ class Grid:
         if not model.step_per_minute:
             return None
         return cls(t0_us, MINUTE_US, model.step_per_minute if model.ramp == "linear" else 1)
-
-    @classmethod
-    def of_control(cls, t0_us: int, model: BackoffModel) -> Grid:
-        """Return the control ticks of a mapping that became active at *t0_us*."""
-        return cls(t0_us, seconds(model.period_s, name="period_s"), 1)
 
     def first_from(self, at_us: int, *, inclusive: bool) -> int:
         """Return the first tick at or after (not inclusive: after) *at_us*."""

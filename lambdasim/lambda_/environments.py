@@ -145,11 +145,6 @@ class Environments:
             timer.cancel()
             self._time(environment.retire_at_us)
 
-    def destroy(self, environment: Environment) -> None:
-        """End a busy environment."""
-        self.busy -= 1
-        self._reap(environment)
-
     def _time(self, at_us: int) -> None:
         self._timer = self._clock.timer(at_us, self._on_timer, priority=Priority.COMPLETION.value, background=True)
 

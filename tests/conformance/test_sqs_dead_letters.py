@@ -9,8 +9,8 @@ from lambdasim.errors.sqs import OverLimit
 from lambdasim.units import seconds
 
 OVER_LIMIT = (
-    "Too many messages have been received without being deleted. Please delete your received messages or let them timeout "
-    "before receiving more."
+    "Too many messages have been received without being deleted. Please delete your received messages or let them "
+    "timeout before receiving more."
 )
 
 
@@ -318,7 +318,7 @@ def test_a_move_is_no_send(sim):
 
 @pytest.mark.rule("SQS-439")
 def test_a_delivery_that_nobody_saw_counts(sim):
-    """The poll is answered at 5 s, and its process dies at the same instant: with a count of 1 the message is lost to it."""
+    """The poll is answered at 5 s, and its process dies at the same instant: with a count of 1 that was all."""
     queue, dlq = pair(sim, 1)
     task = sim.spawn(queue.wait_receive(wait_time_seconds=20))
     sim.call_at(5, lambda: (queue.send_message("a"), task.cancel()))

@@ -148,7 +148,9 @@ def test_what_names_no_queue_raises_the_error_of_aws(sim, queue, ref):
 @pytest.mark.rule("SQS-028")
 def test_a_message_id_is_a_lower_case_uuid_and_unique_in_the_simulation(sim):
     ids = [
-        queue.send_message("a").message_id for queue in (sim.create_queue("a"), sim.create_queue("b")) for _ in range(200)
+        queue.send_message("a").message_id
+        for queue in (sim.create_queue("a"), sim.create_queue("b"))
+        for _ in range(200)
     ]
     form = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
     assert all(form.fullmatch(text) for text in ids)

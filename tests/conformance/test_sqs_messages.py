@@ -295,5 +295,5 @@ def test_a_stream_of_messages_is_checked_as_one_message_is(sim, body):
     queue = sim.create_queue("orders", maximum_message_size=1_024)
     with pytest.raises((MissingRequiredParameterException, InvalidMessageContents, InvalidParameterValueException)):
         sim.feed(queue, [1, 2, 3], body)
-        sim.run()
+    sim.run()
     assert 0 == queue.snapshot().sent

@@ -55,39 +55,31 @@ def test_the_visibility_timeout_is_that_of_the_call_or_else_of_the_queue(sim, gi
     assert 0 == queue.approximate_number_of_messages_not_visible
 
 
+RANGES = {
+    "max_number_of_messages": ("MaxNumberOfMessages", "Must be between 1 and 10, if provided."),
+    "wait_time_seconds": ("WaitTimeSeconds", "Must be >= 0 and <= 20, if provided."),
+    "visibility_timeout": ("VisibilityTimeout", "Must be >= 0 and <= 43200, if provided."),
+}
+
+
 @pytest.mark.rule("SQS-201")
 @pytest.mark.parametrize(
-    ("parameters", "message"),
+    ("name", "value"),
     [
-        (
-            {"max_number_of_messages": value},
-            f"Value {value} for parameter MaxNumberOfMessages is invalid. Reason: Must be between 1 and 10, if provided.",
-        )
-        for value in (0, 11, -1, 2.0)
-    ]
-    + [
-        (
-            {"wait_time_seconds": value},
-            f"Value {value} for parameter WaitTimeSeconds is invalid. Reason: Must be >= 0 and <= 20, if provided.",
-        )
-        for value in (-1, 21)
-    ]
-    + [
-        (
-            {"visibility_timeout": value},
-            f"Value {value} for parameter VisibilityTimeout is invalid. Reason: Must be >= 0 and <= 43200, if provided.",
-        )
-        for value in (-1, 43_201)
+        *[("max_number_of_messages", value) for value in (0, 11, -1, 2.0)],
+        *[("wait_time_seconds", value) for value in (-1, 21)],
+        *[("visibility_timeout", value) for value in (-1, 43_201)],
     ],
 )
-def test_a_number_out_of_range_is_refused(sim, queue, parameters, message):
+def test_a_number_out_of_range_is_refused(sim, queue, name, value):
+    parameter, reason = RANGES[name]
     fill(queue, 1)
     before = queue.snapshot()
     with pytest.raises(InvalidParameterValueException) as caught:
-        queue.receive_message(**parameters)
-    assert message == caught.value.message
+        queue.receive_message(**{name: value})
+    assert f"Value {value} for parameter {parameter} is invalid. Reason: {reason}" == caught.value.message
     assert before == queue.snapshot()
-    task = sim.spawn(queue.wait_receive(**parameters))
+    task = sim.spawn(queue.wait_receive(**{name: value}))
     with pytest.raises(InvalidParameterValueException):
         sim.run()
     assert task.is_done
@@ -96,7 +88,12 @@ def test_a_number_out_of_range_is_refused(sim, queue, parameters, message):
 
 @pytest.mark.rule("SQS-621")
 def test_ranges_are_checked_in_the_order_of_the_parameters(queue):
-    wrong = {"visibility_timeout": -1, "attribute_names": ["Nope"], "wait_time_seconds": -1, "max_number_of_messages": 0}
+    wrong = {
+        "visibility_timeout": -1,
+        "attribute_names": ["Nope"],
+        "wait_time_seconds": -1,
+        "max_number_of_messages": 0,
+    }
     for named in ("MaxNumberOfMessages", "WaitTimeSeconds", "VisibilityTimeout"):
         with pytest.raises(InvalidParameterValueException, match=f"parameter {named} "):
             queue.receive_message(**wrong)

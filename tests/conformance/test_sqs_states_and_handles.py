@@ -11,12 +11,12 @@ from lambdasim.errors.sqs import InvalidParameterValueException, MessageNotInfli
 from lambdasim.units import seconds
 
 NOT_THERE = (
-    "Value {} for parameter ReceiptHandle is invalid. Reason: Message does not exist or is not available for visibility "
-    "timeout change."
+    "Value {} for parameter ReceiptHandle is invalid. Reason: Message does not exist or is not available for "
+    "visibility timeout change."
 )
 CEILING = (
-    "Value {} for parameter VisibilityTimeout is invalid. Reason: Total VisibilityTimeout for the message is beyond the "
-    "limit [43200 seconds]"
+    "Value {} for parameter VisibilityTimeout is invalid. Reason: Total VisibilityTimeout for the message is beyond "
+    "the limit [43200 seconds]"
 )
 
 
@@ -247,18 +247,21 @@ def test_checks_come_in_the_order_of_the_rule(sim, queue):
         queue.change_message_visibility(handle, 43_200)
 
 
+CALLS = {
+    "change": lambda queue, handle: queue.change_message_visibility(handle, 1),
+    "delete": lambda queue, handle: queue.delete_message(handle),
+}
+
+
 @pytest.mark.rule("SQS-246", "SQS-272")
-@pytest.mark.parametrize("call", ["change", "delete"])
+@pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("handle", ["", "x", "no handle", "AQEB" + "0" * 52, "é" * 56, "cut", "longer", "changed"])
 def test_a_text_that_was_never_a_handle_is_refused(sim, queue, call, handle):
     queue.send_message("a")
     real = take(queue)
     handle = {"cut": real[:-1], "longer": f"{real}0", "changed": changed(real)}.get(handle, handle)
     with pytest.raises(ReceiptHandleIsInvalid) as caught:
-        if call == "change":
-            queue.change_message_visibility(handle, 1)
-        else:
-            queue.delete_message(handle)
+        CALLS[call](queue, handle)
     assert f'The input receipt handle "{handle}" is not a valid receipt handle.' == caught.value.message
     assert (0, 1, 0) == counts(queue)
 
@@ -270,7 +273,7 @@ def changed(handle):
 
 
 @pytest.mark.rule("SQS-246", "SQS-272")
-@pytest.mark.parametrize("call", ["change", "delete"])
+@pytest.mark.parametrize("call", CALLS)
 def test_a_handle_of_another_queue_is_refused(sim, queue, call):
     other = sim.create_queue("other")
     for each in (queue, other):
@@ -278,10 +281,7 @@ def test_a_handle_of_another_queue_is_refused(sim, queue, call):
     handle = take(other)
     take(queue)
     with pytest.raises(ReceiptHandleIsInvalid) as caught:
-        if call == "change":
-            queue.change_message_visibility(handle, 1)
-        else:
-            queue.delete_message(handle)
+        CALLS[call](queue, handle)
     assert f'The receipt handle "{handle}" is not valid for this queue.' == caught.value.message
     assert (0, 1, 0) == counts(queue) == counts(other)
 

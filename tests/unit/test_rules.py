@@ -152,6 +152,18 @@ def test_each_section_that_code_cites_exists() -> None:
     assert [] == missing
 
 
+def test_each_step_that_code_cites_is_listed() -> None:
+    """And so does `(S6, S7)`: the steps of the state machine of a mapping stand below its entries."""
+    steps = set(re.findall(r"^- \*\*(S\d+)\*\* ", (RULES / FILES["ESM"]).read_text(encoding="utf-8"), re.MULTILINE))
+    missing = [
+        f"{path}: {step}"
+        for path, text in sources("lambdasim/esm")
+        for step in re.findall(r"\bS\d{1,2}\b", text)
+        if step not in steps
+    ]
+    assert [] == missing
+
+
 def test_each_rule_that_tests_name_has_an_entry() -> None:
     """A test that would fail without a rule names one that there is."""
     known = {entry.id for entry in entries()}

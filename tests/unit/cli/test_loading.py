@@ -86,8 +86,10 @@ def complaints(tmp_path, monkeypatch):
         ),
         (
             'mappings.0.function_response_types=["X"]',
-            's.toml, --set: mappings.0.function_response_types = ["X"]: must be a list that is empty or holds '
-            '"ReportBatchItemFailures"',
+            (
+                's.toml, --set: mappings.0.function_response_types = ["X"]: must be a list that is empty or holds '
+                '"ReportBatchItemFailures"'
+            ),
         ),
         (
             "arrivals.0.rate_per_s=0",
@@ -104,8 +106,10 @@ def complaints(tmp_path, monkeypatch):
         # unknown and missing keys
         (
             "queues.orders.visibility_timout=3",
-            "s.toml, --set: queues.orders.visibility_timout = 3: unknown key; did you mean "
-            f'"visibility_timeout"? (there may be {QUEUE_KEYS})',
+            (
+                "s.toml, --set: queues.orders.visibility_timout = 3: unknown key; did you mean "
+                f'"visibility_timeout"? (there may be {QUEUE_KEYS})'
+            ),
         ),
         (
             'queues."my queue".fifo_queue=true',
@@ -113,22 +117,32 @@ def complaints(tmp_path, monkeypatch):
         ),
         (
             "account.concurrency=3",
-            's.toml, --set: account.concurrency = 3: unknown key; did you mean "concurrent_executions"? (there may '
-            "be concurrent_executions, rps_factor, rps_limit, unreserved_floor)",
+            (
+                's.toml, --set: account.concurrency = 3: unknown key; did you mean "concurrent_executions"? (there may '
+                "be concurrent_executions, rps_factor, rps_limit, unreserved_floor)"
+            ),
         ),
         (
             'arrivals=[{queue="orders", kind="constant"}]',
-            "s.toml, --set: arrivals.0.rate_per_s: missing; it must be a number of arrivals a second, 1e-09 to "
-            "1,000,000,000",
+            (
+                "s.toml, --set: arrivals.0.rate_per_s: missing; it must be a number of arrivals a second, 1e-09 to "
+                "1,000,000,000"
+            ),
         ),
-        ('mappings=[{queue="orders"}]', "s.toml, --set: mappings.0.function: missing; it must be a text that is not empty"),
+        (
+            'mappings=[{queue="orders"}]',
+            "s.toml, --set: mappings.0.function: missing; it must be a text that is not empty",
+        ),
         # tables of several kinds
         ("arrivals=[{}]", f"s.toml, --set: arrivals.0.kind: missing; it must be {KINDS}"),
         (
             "arrivals.0.kind=poison",
             f's.toml, --set: arrivals.0.kind = "poison": must be {KINDS}; did you mean "poisson"?',
         ),
-        ("functions.worker.duration=true", f"s.toml, --set: functions.worker.duration = true: must be {SPAN}, or a table with the key distribution"),
+        (
+            "functions.worker.duration=true",
+            f"s.toml, --set: functions.worker.duration = true: must be {SPAN}, or a table with the key distribution",
+        ),
         (
             "functions.worker.duration={mean=3}",
             f"s.toml, --set: functions.worker.duration.distribution: missing; it must be {DISTRIBUTIONS}",
@@ -139,8 +153,10 @@ def complaints(tmp_path, monkeypatch):
         ),
         (
             'functions.worker.duration={distribution="lognormal", median=1, p98=3}',
-            's.toml, --set: functions.worker.duration.p98 = 3: unknown key; did you mean "p99"? (there may be cv, '
-            "distribution, maximum, mean, median, minimum, p99, sigma)",
+            (
+                's.toml, --set: functions.worker.duration.p98 = 3: unknown key; did you mean "p99"? (there may be cv, '
+                "distribution, maximum, mean, median, minimum, p99, sigma)"
+            ),
         ),
         (
             'functions.worker.cold_start={init_s={distribution="exponential", mean="1 x"}}',
@@ -148,29 +164,37 @@ def complaints(tmp_path, monkeypatch):
         ),
         (
             "functions.worker.cold_start=typical",
-            's.toml, --set: functions.worker.cold_start = "typical": must be "TYPICAL", or a table; did you mean '
-            '"TYPICAL"?',
+            (
+                's.toml, --set: functions.worker.cold_start = "typical": must be "TYPICAL", or a table; did you mean '
+                '"TYPICAL"?'
+            ),
         ),
         (
-            "mappings.0.scaling={ramp=\"linea\"}",
+            'mappings.0.scaling={ramp="linea"}',
             's.toml, --set: mappings.0.scaling.ramp = "linea": must be "linear" or "step"; did you mean "linear"?',
         ),
         (
             'functions.worker.duration={distribution="percentiles", percentiles={50=1}}',
-            "s.toml, --set: functions.worker.duration.percentiles = { 50 = 1 }: must be a table of at least two spans of "
-            'time by percentile, such as { 50 = 0.2, "99.9" = "1.5 s" }',
+            (
+                "s.toml, --set: functions.worker.duration.percentiles = { 50 = 1 }: must be a table of at least two "
+                'spans of time by percentile, such as { 50 = 0.2, "99.9" = "1.5 s" }'
+            ),
         ),
         # what the library refuses
         ("mappings.0.polling={wait_s=21}", "s.toml, --set: mappings.0.polling.wait_s = 21: must be <= 20"),
         (
             'functions.worker.duration={distribution="gamma", mean=1}',
-            "s.toml, --set: functions.worker.duration: gamma(mean=1, cv=None, shape=None, scale=None) is not determined; "
-            "give mean and cv, or shape and scale",
+            (
+                "s.toml, --set: functions.worker.duration: gamma(mean=1, cv=None, shape=None, scale=None) is not "
+                "determined; give mean and cv, or shape and scale"
+            ),
         ),
         (
             'functions.worker.duration={distribution="exponential", mean=0}',
-            "s.toml, --set: functions.worker.duration.mean: mean=0 is too short; give at least 1e-18 seconds, or "
-            "constant(0)",
+            (
+                "s.toml, --set: functions.worker.duration.mean: mean=0 is too short; give at least 1e-18 seconds, or "
+                "constant(0)"
+            ),
         ),
         (
             'functions.worker.duration={distribution="constant", seconds=1, minimum=3, maximum=2}',
@@ -182,7 +206,7 @@ def complaints(tmp_path, monkeypatch):
             's.toml, --set: mappings.0.queue = "order": no such queue; there is "orders"; did you mean "orders"?',
         ),
         (
-            "queues.orders={dead_letter_queue=\"dlq\", max_receive_count=3}",
+            'queues.orders={dead_letter_queue="dlq", max_receive_count=3}',
             's.toml, --set: queues.orders.dead_letter_queue = "dlq": no such queue; there is "orders"',
         ),
         (
@@ -191,13 +215,17 @@ def complaints(tmp_path, monkeypatch):
         ),
         (
             "queues.orders.dead_letter_queue=orders",
-            's.toml: queues.orders.max_receive_count: missing; dead_letter_queue needs one\n'
-            's.toml, --set: queues.orders.dead_letter_queue = "orders": messages would come back to where they were',
+            (
+                "s.toml: queues.orders.max_receive_count: missing; dead_letter_queue needs one\n"
+                's.toml, --set: queues.orders.dead_letter_queue = "orders": messages would come back to where they were'
+            ),
         ),
         (
             "queues.other.delay_seconds=1",
-            "s.toml, --set: queues.other: nothing comes here: no arrivals name it, nor does a dead_letter_queue; leave "
-            "it out",
+            (
+                "s.toml, --set: queues.other: nothing comes here: no arrivals name it, nor does a dead_letter_queue; "
+                "leave it out"
+            ),
         ),
         (
             "functions.other.timeout=1",
@@ -209,8 +237,10 @@ def complaints(tmp_path, monkeypatch):
         ),
         (
             "arrivals.0.queue=jobs",
-            "s.toml: queues.orders: nothing comes here: no arrivals name it, nor does a dead_letter_queue; leave it "
-            'out\ns.toml, --set: arrivals.0.queue = "jobs": no such queue; there is "orders"',
+            (
+                "s.toml: queues.orders: nothing comes here: no arrivals name it, nor does a dead_letter_queue; leave "
+                'it out\ns.toml, --set: arrivals.0.queue = "jobs": no such queue; there is "orders"'
+            ),
         ),
         (
             "arrivals.0.start=1 h",
@@ -245,7 +275,9 @@ def test_bytes_that_are_no_utf_8(tmp_path):
 
 def test_missing_tables(complaints):
     """Without queues and arrivals there is nothing to simulate."""
-    assert ["s.toml: queues: missing; it must be given", "s.toml: arrivals: missing; it must be given"] == complaints("")
+    assert ["s.toml: queues: missing; it must be given", "s.toml: arrivals: missing; it must be given"] == complaints(
+        ""
+    )
 
 
 def test_arrivals_without_end_need_a_duration(complaints):
@@ -329,7 +361,9 @@ def test_overrides_change_what_the_file_says(tmp_path):
 
 def test_a_loop_of_dead_letter_queues_is_refused(complaints):
     """Messages that could come back to where they were have no order in which queues could be made."""
-    loop = "\n".join(f'[queues.{name}]\ndead_letter_queue = "{to}"\nmax_receive_count = 1' for name, to in ("ab", "bc", "ca"))
+    loop = "\n".join(
+        f'[queues.{name}]\ndead_letter_queue = "{to}"\nmax_receive_count = 1' for name, to in ("ab", "bc", "ca")
+    )
     lines = complaints(loop + '\n[[arrivals]]\nqueue = "a"\nkind = "burst"\ncount = 1')
     assert [
         f's.toml: queues.{name}.dead_letter_queue = "{to}": messages would come back to where they were'

@@ -48,7 +48,23 @@ def test_numbers_are_seconds_as_they_stand(number):
 
 @pytest.mark.parametrize(
     "value",
-    ["", "5", "5 x", "5 minutes", "-5 s", "1 h, 2 min", "h", "1 h 30", True, None, [], {}, -1, float("nan"), float("inf")],
+    [
+        "",
+        "5",
+        "5 x",
+        "5 minutes",
+        "-5 s",
+        "1 h, 2 min",
+        "h",
+        "1 h 30",
+        True,
+        None,
+        [],
+        {},
+        -1,
+        float("nan"),
+        float("inf"),
+    ],
 )
 def test_what_is_no_span_is_refused(value):
     """Units are needed in texts; flags, tables and negative or endless numbers are no time."""
@@ -90,9 +106,11 @@ def test_choices_suggest_what_was_meant():
     """A near miss is answered with the word, whatever its case."""
     kind = Choice(("DEFAULT", "LEGACY_2018"), or_else="a table")
     assert "DEFAULT" == kind("DEFAULT")
-    with pytest.raises(ValueError, match='must be "DEFAULT" or "LEGACY_2018", or a table; did you mean "LEGACY_2018"?'):
+    with pytest.raises(
+        ValueError, match=r'must be "DEFAULT" or "LEGACY_2018", or a table; did you mean "LEGACY_2018"\?'
+    ):
         kind("legacy_2018")
-    with pytest.raises(ValueError, match='must be "DEFAULT" or "LEGACY_2018", or a table$'):
+    with pytest.raises(ValueError, match=r'must be "DEFAULT" or "LEGACY_2018", or a table$'):
         kind(5)
 
 
@@ -131,4 +149,7 @@ def test_words_are_listed_as_people_list_them():
     """One, two or more words, and the nearest of them."""
     assert ['"a"', '"a" or "b"', '"a", "b" or "c"'] == [one_of(["a"]), one_of(["a", "b"]), one_of(["a", "b", "c"])]
     assert '; did you mean "orders"?' == suggestion("order", ["jobs", "orders"])
-    assert "" == suggestion("xyz", ["jobs", "orders"]) == suggestion(5, ["jobs"]) == suggestion("x", [])
+    assert '; did you mean "delay_seconds"?' == suggestion("delay", ["visibility_timeout", "delay_seconds"])
+    assert (
+        "" == suggestion("xyz", ["jobs"]) == suggestion(5, ["jobs"]) == suggestion("", ["jobs"]) == suggestion("x", [])
+    )

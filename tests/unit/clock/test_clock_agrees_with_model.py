@@ -44,7 +44,7 @@ class Place:
     is_pending: bool = True
 
 
-class Failed(Exception):
+class EventError(Exception):
     """An event of the program fails."""
 
 
@@ -79,7 +79,7 @@ class Model:
         for ago in planned.cancels:
             self.cancel(ago)
         if planned.fails:
-            raise Failed
+            raise EventError
 
     def cancel(self, ago: int) -> None:
         if ago < len(self.made):
@@ -150,7 +150,7 @@ class Real:
         for ago in planned.cancels:
             self.cancel(ago)
         if planned.fails:
-            raise Failed
+            raise EventError
 
     def cancel(self, ago: int) -> None:
         if ago < len(self.handles) and self.handles[-1 - ago] is not None:
@@ -198,7 +198,7 @@ calls = st.one_of(
 def drive(thing, call):
     """Make one call; return its answer, or `failed` when an event of the program failed."""
     name, number, *others = call
-    with suppress(Failed):
+    with suppress(EventError):
         if name == "make":
             return thing.make(number % len(thing.program))
         if name == "cancel":

@@ -26,7 +26,6 @@ from lambdasim.units import MINUTE_US
 from tests.strategies import instants_us
 
 values = st.integers(-5, 5)
-rising_instants_us = st.lists(instants_us(), max_size=25).map(sorted)
 
 
 def by_minute(data):
@@ -155,12 +154,16 @@ def naive_steps(changes, now_us):
     return data
 
 
+def in_order_of_time(rows):
+    return sorted(rows, key=lambda row: row[0])
+
+
 @pytest.mark.rule("LAM-263")
 @example([(0, 1), (MINUTE_US, 0)], 0)
 @example([(0, 1), (MINUTE_US, 2), (MINUTE_US + 1, 0)], 0)
 @example([(MINUTE_US - 1, 3)], 3 * MINUTE_US)
 @given(
-    st.lists(st.tuples(instants_us(), st.integers(0, 4)), max_size=25).map(lambda rows: sorted(rows, key=lambda r: r[0])),
+    st.lists(st.tuples(instants_us(), st.integers(0, 4)), max_size=25).map(in_order_of_time),
     st.one_of(st.just(0), instants_us()),
 )
 def test_steps_have_a_datum_at_each_change_and_one_where_a_minute_opens_above_nought(changes, idle_us):
@@ -252,7 +255,7 @@ class Owner:
 def test_ledger_sums_leave_the_end_out_and_gauges_are_taken_after_it(created_us, changes, idle_us):
     owner = Owner(created_us)
     now_us = created_us
-    for at_us, grow, level in sorted(changes, key=lambda change: change[0]):
+    for at_us, grow, level in in_order_of_time(changes):
         now_us = created_us + at_us
         owner.change(now_us, grow, level)
         assert owner.naive_sums() == dict(owner.ledger.sums(1))

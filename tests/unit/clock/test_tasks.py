@@ -14,7 +14,7 @@ from lambdasim.units import to_seconds
 from tests.strategies import durations_us
 
 
-class Boom(Exception):
+class ProcessError(Exception):
     """Nothing but itself, so that no other error can be taken for it."""
 
     def __init__(self, *, required):
@@ -83,6 +83,28 @@ def test_a_process_goes_on_among_the_new_work_of_an_instant(clock):
         clock.schedule(1_000_000, log.append, priority.name, priority.value)
     clock.run()
     assert ["RETRY", "process", "IDLE_CHECK"] == log
+
+
+@pytest.mark.parametrize("duration", [-1, float("nan"), "1", None])
+def test_a_sleep_is_a_duration(clock, duration):
+    async def process():
+        await clock.sleep(duration)
+
+    clock.spawn(process())
+    with pytest.raises(UsageError):
+        clock.run()
+    assert 0 == clock.now_us
+
+
+def test_the_sleep_of_another_clock_is_refused(clock):
+    async def process():
+        await clock.sleep(1)
+        await Clock().sleep(5)
+
+    clock.spawn(process())
+    with pytest.raises(UsageError):
+        clock.run()
+    assert 1.0 == clock.now
 
 
 @given(st.lists(st.lists(durations_us(), max_size=5), max_size=5))
@@ -210,16 +232,16 @@ def test_a_process_says_who_it_is(clock):
 def test_the_exception_of_a_process_that_nobody_awaits_leaves_run_itself(clock):
     async def process():
         await clock.sleep(2)
-        raise Boom(required="kept")
+        raise ProcessError(required="kept")
 
     task = clock.spawn(process())
     log = []
     clock.call_at(3, log.append, "later")
-    with pytest.raises(Boom, match="kept") as caught:
+    with pytest.raises(ProcessError, match="kept") as caught:
         clock.run()
     assert 2.0 == clock.now
     assert task.is_done
-    with pytest.raises(Boom) as again:
+    with pytest.raises(ProcessError) as again:
         task.result()
     assert caught.value is again.value
     clock.run()
@@ -229,12 +251,12 @@ def test_the_exception_of_a_process_that_nobody_awaits_leaves_run_itself(clock):
 def test_the_exception_of_a_process_goes_to_the_one_that_awaits_it(clock):
     async def child():
         await clock.sleep(2)
-        raise Boom(required="kept")
+        raise ProcessError(required="kept")
 
     async def parent(task):
         try:
             await task
-        except Boom as error:
+        except ProcessError as error:
             return str(error), clock.now
 
     task = clock.spawn(parent(clock.spawn(child())))
@@ -245,14 +267,14 @@ def test_the_exception_of_a_process_goes_to_the_one_that_awaits_it(clock):
 def test_an_exception_that_was_not_caught_leaves_run_once(clock):
     async def child():
         await clock.sleep(1)
-        raise Boom(required="x")
+        raise ProcessError(required="x")
 
     async def parent(task):
         await task
 
     tasks = [clock.spawn(child())]
     tasks.append(clock.spawn(parent(tasks[0])))
-    with pytest.raises(Boom):
+    with pytest.raises(ProcessError):
         clock.run()
     clock.run()
     assert all(task.is_done for task in tasks)
@@ -261,14 +283,14 @@ def test_an_exception_that_was_not_caught_leaves_run_once(clock):
 def test_an_exception_is_not_lost_with_the_process_that_awaited_it(clock):
     async def child():
         await clock.sleep(2)
-        raise Boom(required="x")
+        raise ProcessError(required="x")
 
     async def parent(task):
         await task
 
     parent = clock.spawn(parent(clock.spawn(child())))
     clock.call_at(1, parent.cancel)
-    with pytest.raises(Boom):
+    with pytest.raises(ProcessError):
         clock.run()
 
 
@@ -530,9 +552,9 @@ def test_a_signal_tells_its_subscribers_at_once_and_in_order():
 
 def test_a_signal_that_failed_raises_the_exception_itself():
     signal = Signal()
-    error = Boom(required="x")
+    error = ProcessError(required="x")
     signal.fail(error)
-    with pytest.raises(Boom) as caught:
+    with pytest.raises(ProcessError) as caught:
         signal.result()
     assert error is caught.value
 

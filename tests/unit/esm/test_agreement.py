@@ -1,0 +1,594 @@
+"""
+A mapping against a naive one that does all that the real one avoids: an event per tick, per poll and per message.
+
+The naive one is written from the rules alone (ESM §5 to §10, LAM-002). Hypothesis makes up queues, mappings, functions
+and sends; both must agree on every count, on the target L, and on every batch and its instant.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from heapq import heappop, heappush
+from itertools import count
+
+from attrs import Factory, define, field, frozen
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambdasim import BackoffModel, RedrivePolicy, ScalingModel, Simulation, SqsConfig, ThrottleRetry
+
+SECOND = 1_000_000
+
+# ---- what both are told
+
+
+@frozen
+class Order:
+    """What a function does with a record: how long it takes, and whether it fails."""
+
+    duration_us: int
+    kind: str  # "good", "bad" (always), "once" (fails at its first delivery), "boom" (raises, partial answers or not)
+
+    def body(self, number):
+        return f"{self.duration_us} {self.kind} {number}"
+
+
+def judge(records, *, reports):
+    """Return (raises, places of the records that fail) for records given as (body, receive count)."""
+    kinds = [(body.split()[1], times) for body, times in records]
+    if any(kind == "boom" for kind, _ in kinds):
+        return True, []
+    failing = [place for place, (kind, times) in enumerate(kinds) if kind == "bad" or (kind == "once" and times == 1)]
+    return (bool(failing), []) if not reports else (False, failing)
+
+
+@frozen
+class Config:
+    """One mapping."""
+
+    batch_size: int
+    window_s: int
+    maximum_concurrency: int | None
+    reports: bool
+    initial: int
+    step_per_minute: int
+    ramp: str
+    demand: str
+    backs_off: bool
+    retry: ThrottleRetry
+
+    def settings(self):
+        scaling = ScalingModel(
+            initial=self.initial,
+            step_per_minute=self.step_per_minute,
+            ramp=self.ramp,
+            demand=self.demand,
+            idle_optimise_after_s=45,
+        )
+        return [scaling, BackoffModel(enabled=self.backs_off), self.retry]
+
+
+@frozen
+class World:
+    """A queue, a function and what reads the one for the other."""
+
+    visibility_s: int
+    timeout_s: int
+    reserve: int | None
+    receives: int | None
+    mappings: tuple[Config, ...]
+
+
+# ---- the naive one
+
+EXPIRED, IDLE_TIMER, WAKE, POLL_END, COMPLETION, TIMEOUT, CONTROL, RESULT, RETRY, WORK, IDLE_CHECK, GROWTH = range(12)
+
+
+@define(eq=False)
+class Message:
+    number: int
+    body: str
+    state: str = "visible"
+    receives: int = 0
+    deadline_us: int = -1
+
+
+@define(eq=False)
+class Slot:
+    number: int
+    state: str = "turning"
+    since_us: int = -1  # when the open receive began
+    batch: list = Factory(list)  # (message, number of the delivery, deadline)
+    window_us: int = -1  # its end
+    previous_us: int | None = None
+    retries: int = 0
+
+
+@define(eq=False)
+class Naive:
+    world: World
+    now_us: int = 0
+    events: list = Factory(list)
+    counter: count = field(factory=count)
+    messages: list = Factory(list)
+    dead: int = 0
+    deleted: int = 0
+    log: list = Factory(list)
+    readers: list = Factory(list)
+
+    def at(self, at_us, kind, action, *, order=None):
+        heappush(self.events, (at_us, kind, 0 if order is None else order, next(self.counter), action))
+
+    def run_until(self, until_us):
+        while self.events and self.events[0][0] <= until_us:
+            self.now_us, *_, action = heappop(self.events)
+            action()
+        self.now_us = until_us
+
+    # the queue
+
+    def send(self, body):
+        self.messages.append(Message(len(self.messages), body))
+        self.wake()
+
+    def is_spent(self, message):
+        return self.world.receives is not None and message.receives >= self.world.receives
+
+    def visible(self):
+        return [message for message in self.messages if message.state == "visible"]
+
+    def receivable(self):
+        return [message for message in self.visible() if not self.is_spent(message)]
+
+    def receive(self, limit):
+        taken = []
+        for message in self.visible():
+            if len(taken) == limit:
+                break
+            if self.is_spent(message):
+                message.state = "dead"
+                self.dead += 1
+                continue
+            message.state = "in flight"
+            message.receives += 1
+            message.deadline_us = deadline_us = self.now_us + self.world.visibility_s * SECOND
+            taken.append((message, message.receives, deadline_us))
+            self.at(deadline_us, EXPIRED, lambda m=message, d=deadline_us: self.returns(m, d))
+        return taken
+
+    def returns(self, message, deadline_us):
+        if message.state == "in flight" and message.deadline_us == deadline_us:
+            message.state = "visible"
+            self.at(self.now_us, WAKE, self.wake)
+
+    def delete(self, message, delivery):
+        if message.receives == delivery and message.state in {"visible", "in flight"}:
+            message.state = "deleted"
+            self.deleted += 1
+
+    def wake(self):
+        while self.visible():
+            waiting = [reader for reader in self.readers if reader.open_receives()]
+            if not waiting:
+                return
+            first = min(waiting, key=lambda reader: min(slot.since_us for slot in reader.open_receives()))
+            if not first.serve():
+                return
+
+
+@define(eq=False)
+class Reader:
+    """A mapping and its function."""
+
+    naive: Naive
+    config: Config
+    order: int
+    cap: int
+    phase: str = "stopped"
+    target: float = 0.0
+    slots: list = Factory(list)
+    made: int = 0
+    active_time: int = 0  # counts the times of activity: ticks of an earlier one mean nothing
+    idle_time: int = 0
+    finished: int = 0
+    failed_attempts: int = 0
+    received: bool = False
+    polled: int = 0
+    invoked: int = 0
+    failed: int = 0
+    deleted: int = 0
+    dropped: int = 0
+    empty: int = 0
+    in_flight: int = 0
+    admitted: dict = Factory(dict)  # per second
+    invocations: int = 0
+    errors: int = 0
+    throttles: int = 0
+
+    @property
+    def initial(self):
+        return min(self.config.initial, self.cap)
+
+    @property
+    def allowed(self):
+        return int(self.target)
+
+    def now(self):
+        return self.naive.now_us
+
+    def start(self):
+        self.target = float(self.initial)
+        self.become_idle()
+        self.make_slots()
+
+    def make_slots(self):
+        while len(self.slots) < self.allowed:
+            self.made += 1
+            slot = Slot(self.made)
+            self.slots.append(slot)
+            self.soon(slot)
+
+    def soon(self, slot):
+        slot.state = "turning"
+        self.naive.at(self.now(), WORK, lambda: self.turn(slot))
+
+    # receiving
+
+    def open_receives(self):
+        return [slot for slot in self.slots if slot.state in {"polling", "gathering"}]
+
+    def preferred(self):
+        gathering = [slot for slot in self.slots if slot.state == "gathering"]
+        if gathering:
+            return min(gathering, key=lambda slot: (slot.window_us, slot.number))
+        polling = [slot for slot in self.slots if slot.state == "polling"]
+        return min(polling, key=lambda slot: (slot.since_us, slot.number), default=None)
+
+    def serve(self):
+        served = False
+        while self.naive.visible() and (slot := self.preferred()) is not None:
+            if not self.receive(slot):
+                break
+            served = True
+        return served
+
+    def receive(self, slot):
+        """Let a slot receive what there is; return whether there was anything."""
+        taken = self.naive.receive(min(10, self.config.batch_size - len(slot.batch)))
+        if not taken:
+            return False
+        self.polled += len(taken)
+        self.received = True
+        if self.phase == "idle":
+            self.become_active()
+        opens = not slot.batch
+        slot.batch += taken
+        window_us = self.config.window_s * SECOND
+        if not window_us or len(slot.batch) == self.config.batch_size:
+            slot.state = "closed"
+            slot.window_us = -1
+            self.naive.at(self.now(), WORK, lambda: self.attempt(slot))
+            return True
+        if opens:
+            slot.state = "gathering"
+            running_us = -1 if slot.previous_us is None else slot.previous_us + window_us
+            slot.window_us = running_us if running_us > self.now() else self.now() + window_us
+            self.naive.at(slot.window_us, RESULT, lambda end_us=slot.window_us: self.close(slot, end_us))
+        self.open(slot)
+        return True
+
+    def open(self, slot):
+        slot.since_us = since_us = self.now()
+        ends_us = since_us + 20 * SECOND
+        if slot.state == "gathering":
+            ends_us = min(ends_us, slot.window_us)
+        if ends_us > since_us:
+            self.naive.at(ends_us, POLL_END, self.end_polls, order=self.order)
+
+    def end_polls(self):
+        """End all receives of this instant, those that began first before the others."""
+        due = []
+        for slot in self.open_receives():
+            ends_us = slot.since_us + 20 * SECOND
+            if slot.state == "gathering":
+                ends_us = min(ends_us, slot.window_us)
+            if ends_us == self.now() > slot.since_us:
+                due.append(slot)
+        for slot in sorted(due, key=lambda slot: (slot.since_us, slot.number)):
+            self.empty += 1
+            if slot.state == "polling" and len(self.slots) > self.allowed:  # S6
+                self.retire(slot)
+            elif slot.state == "polling" and self.phase == "active" and len(self.slots) > self.initial:  # S7
+                self.target = max(float(self.initial), round(self.target - 1, 6))
+                self.retire(slot)
+            else:
+                self.open(slot)
+
+    def turn(self, slot):
+        if self.receive(slot):
+            if slot.state == "gathering":
+                self.serve()
+            return
+        slot.state = "polling"
+        self.open(slot)
+        self.naive.at(self.now(), IDLE_CHECK, self.check_idle, order=self.order)
+
+    def retire(self, slot):
+        self.slots.remove(slot)
+        self.naive.at(self.now(), IDLE_CHECK, self.check_idle, order=self.order)
+
+    def end_turn(self, slot):
+        slot.batch = []
+        slot.retries = 0
+        if len(self.slots) > self.allowed:
+            self.retire(slot)
+        else:
+            self.soon(slot)
+
+    def close(self, slot, end_us):
+        if slot.state == "gathering" and slot.window_us == end_us:
+            slot.state = "closed"
+            self.naive.at(self.now(), WORK, lambda: self.attempt(slot))
+
+    # invoking
+
+    def admit(self):
+        """Return whether a request may run now (LAM-200), and count it."""
+        second = self.now() // SECOND
+        limit = self.naive.world.reserve
+        if limit is not None and (self.in_flight >= limit or self.admitted.get(second, 0) >= 10 * limit):
+            self.throttles += 1
+            return False
+        self.admitted[second] = self.admitted.get(second, 0) + 1
+        self.in_flight += 1
+        self.invocations += 1
+        return True
+
+    def attempt(self, slot):
+        self.invoked += len(slot.batch)
+        if not self.admit():
+            self.finished += 1
+            self.failed_attempts += 1
+            self.failed += len(slot.batch)
+            self.throttled(slot)
+            return
+        slot.state = "invoking"
+        records = [(message.body, delivery) for message, delivery, _ in slot.batch]
+        self.naive.log.append((self.now(), tuple(records)))
+        raises, failing = judge(records, reports=self.config.reports)
+        takes_us = int(records[0][0].split()[0])
+        limit_us = self.naive.world.timeout_s * SECOND
+        raises = raises or takes_us > limit_us
+        kind = TIMEOUT if takes_us > limit_us else COMPLETION
+        self.naive.at(self.now() + min(takes_us, limit_us), kind, lambda: self.ends(slot, raises, failing))
+
+    def throttled(self, slot):
+        model = self.config.retry
+        again_us = self.now() + min(model.factor**slot.retries, model.max_delay_s) * SECOND
+        slot.retries += 1
+        deadline_us = min(deadline_us for *_, deadline_us in slot.batch)
+        if model.drop_rule == "visibility_exceeded":
+            is_dropped = again_us >= deadline_us
+        else:
+            is_dropped = deadline_us - again_us < self.naive.world.timeout_s * SECOND
+        if is_dropped:
+            self.dropped += len(slot.batch)
+            self.end_turn(slot)
+        else:
+            slot.state = "retry wait"
+            self.naive.at(again_us, RETRY, lambda: self.attempt(slot))
+
+    def ends(self, slot, raises, failing):
+        self.in_flight -= 1
+        self.errors += raises
+        self.finished += 1
+        self.failed_attempts += raises and not self.config.reports
+        self.naive.at(self.now(), RESULT, lambda: self.result(slot, raises, failing))
+
+    def result(self, slot, raises, failing):
+        slot.previous_us = self.now()
+        if raises:
+            self.failed += len(slot.batch)
+        else:
+            # An answer names messages, not deliveries: one that is in the batch twice fails twice (ESM-094).
+            named = {slot.batch[place][0].number for place in failing}
+            self.failed += len(named)
+            for message, delivery, _ in slot.batch:
+                if message.number not in named:
+                    self.naive.delete(message, delivery)
+                    self.deleted += 1
+        self.end_turn(slot)
+
+    # the state machine
+
+    def become_idle(self):
+        self.phase = "idle"
+        self.target = float(self.initial)
+        self.active_time += 1
+        self.idle_time += 1
+        if self.config.maximum_concurrency is None:
+            this = self.idle_time
+            self.naive.at(self.now() + 45 * SECOND, IDLE_TIMER, lambda: self.save(this), order=self.order)
+
+    def save(self, which):
+        if self.phase == "idle" and self.idle_time == which:
+            self.target = float(min(2, self.initial))
+
+    def become_active(self):
+        self.phase = "active"
+        self.active_time += 1
+        self.finished = self.failed_attempts = 0
+        self.target = max(self.target, float(self.initial))
+        self.make_slots()
+        self.next_tick(self.now(), 1, self.active_time)
+        self.next_control(self.active_time)
+
+    def check_idle(self):
+        if self.phase == "active" and all(slot.state == "polling" for slot in self.slots):
+            self.become_idle()
+
+    def next_tick(self, t0_us, k, this):
+        step, is_step = self.config.step_per_minute, self.config.ramp == "step"
+        if step:
+            span_us = k * 60 * SECOND // (1 if is_step else step)
+            self.naive.at(t0_us + span_us, GROWTH, lambda: self.tick(t0_us, k, this), order=self.order)
+
+    def tick(self, t0_us, k, this):
+        if this != self.active_time or self.phase != "active":
+            return
+        has_demand = self.received if self.config.demand == "nonempty_receive" else bool(self.naive.receivable())
+        self.received = False
+        if has_demand and self.target < self.cap:
+            grows = self.config.step_per_minute if self.config.ramp == "step" else 1
+            self.target = round(min(float(self.cap), self.target + grows), 6)
+            self.make_slots()
+        self.next_tick(t0_us, k + 1, this)
+
+    def next_control(self, this):
+        self.naive.at(self.now() + SECOND, CONTROL, lambda: self.control(this), order=self.order)
+
+    def control(self, this):
+        if this != self.active_time or self.phase != "active":
+            return
+        if self.failed_attempts and self.config.backs_off:
+            share = self.failed_attempts / self.finished
+            lowered = round(self.target * (1 - 0.75 * share**0.3), 6)
+            self.target = max(float(min(2, self.cap)), lowered)
+        self.finished = self.failed_attempts = 0
+        self.next_control(this)
+
+    def snapshot(self):
+        return {
+            "phase": self.phase,
+            "target": self.target,
+            "pollers": len(self.slots),
+            "in_flight": self.in_flight,
+            "held": sum(len(slot.batch) for slot in self.slots),
+            "dropped": self.dropped,
+            "polled_event_count": self.polled,
+            "invoked_event_count": self.invoked,
+            "failed_invoke_event_count": self.failed,
+            "deleted_event_count": self.deleted,
+            "empty_receives": self.empty,
+        }
+
+
+def make_naive(world):
+    naive = Naive(world)
+    for order, config in enumerate(world.mappings):
+        most = 1_000 if config.maximum_concurrency is None else config.maximum_concurrency
+        reader = Reader(naive, config, order, cap=most)
+        naive.readers.append(reader)
+        naive.at(0, RESULT, reader.start)
+    return naive
+
+
+# ---- the real one
+
+
+def make_real(world):
+    sim = Simulation(trace=None, settings=[SqsConfig(requeue_to_back_after=None)])
+    policy = None if world.receives is None else RedrivePolicy(sim.create_queue("dead"), world.receives)
+    queue = sim.create_queue("orders", visibility_timeout=world.visibility_s, redrive_policy=policy)
+    log = []
+    for order, config in enumerate(world.mappings):
+
+        def handler(event, context, config=config):
+            records = event["Records"]
+            seen = [(record["body"], int(record["attributes"]["ApproximateReceiveCount"])) for record in records]
+            log.append((sim.now_us, tuple(seen)))
+            raises, failing = judge(seen, reports=config.reports)
+            if raises:
+                raise ValueError
+            return {"batchItemFailures": [{"itemIdentifier": records[place]["messageId"]} for place in failing]}
+
+        worker = sim.create_function(
+            f"worker-{order}",
+            handler,
+            timeout=world.timeout_s,
+            duration=lambda event: int(event["Records"][0]["body"].split()[0]) / SECOND,
+            reserved_concurrent_executions=world.reserve,
+        )
+        sim.create_event_source_mapping(
+            queue,
+            worker,
+            batch_size=config.batch_size,
+            maximum_batching_window_in_seconds=config.window_s,
+            maximum_concurrency=config.maximum_concurrency,
+            function_response_types=["ReportBatchItemFailures"] if config.reports else [],
+            settings=config.settings(),
+        )
+    return sim, queue, log
+
+
+# ---- both
+
+durations_us = st.sampled_from((0, 1, 100_000, 200_000, 999_999, 1_000_000, 1_500_000, 2_999_999, 3_000_000, 7_000_000))
+orders = st.builds(Order, durations_us, st.sampled_from(("good", "good", "good", "bad", "once", "boom")))
+configs = st.builds(
+    Config,
+    batch_size=st.sampled_from((1, 2, 3, 10)),
+    window_s=st.sampled_from((0, 0, 1, 5, 30)),
+    maximum_concurrency=st.sampled_from((None, None, 2, 6)),
+    reports=st.booleans(),
+    initial=st.sampled_from((1, 2, 5)),
+    step_per_minute=st.sampled_from((0, 60, 300, 300, 700)),
+    ramp=st.sampled_from(("linear", "linear", "linear", "step")),
+    demand=st.sampled_from(("backlog", "backlog", "nonempty_receive")),
+    backs_off=st.sampled_from((True, True, False)),
+    retry=st.sampled_from((ThrottleRetry(), ThrottleRetry.SEED, ThrottleRetry(max_delay_s=2))),
+)
+worlds = st.builds(
+    World,
+    visibility_s=st.sampled_from((3, 4, 5, 18, 30)),
+    timeout_s=st.sampled_from((1, 3)),
+    reserve=st.sampled_from((None, None, 0, 1, 3)),
+    receives=st.sampled_from((None, None, 1, 2, 5)),
+    mappings=st.lists(configs, min_size=1, max_size=2).map(tuple),
+)
+steps_us = st.sampled_from((0, 1, 199_999, 200_000, 500_000, 1_000_000, 3_000_000, 20_000_000, 46_000_000))
+# (time that passes, whether the sends are events of that instant or come after all of them, what is sent)
+scripts = st.lists(st.tuples(steps_us, st.booleans(), st.lists(orders, max_size=12)), min_size=1, max_size=8)
+
+
+def agree(sim, queue, log, naive):
+    assert naive.log == log
+    for mapping, reader in zip(sim.event_source_mappings, naive.readers, strict=True):
+        found = mapping.snapshot()
+        wanted = reader.snapshot()
+        assert {name: getattr(found, name) for name in wanted} == wanted
+    found = queue.snapshot()
+    wanted = (
+        len(naive.visible()),
+        sum(message.state == "in flight" for message in naive.messages),
+        naive.deleted,
+        naive.dead,
+    )
+    assert (found.visible, found.in_flight, found.deleted, found.moved) == wanted
+    for function, reader in zip(sim.functions, naive.readers, strict=True):
+        counts = function.snapshot()
+        assert (counts.in_flight, counts.invocations) == (reader.in_flight, reader.invocations)
+        assert (counts.errors, counts.throttles) == (reader.errors, reader.throttles)
+    sim.check_invariants()
+
+
+@given(world=worlds, script=scripts, tail_us=steps_us)
+def test_a_mapping_does_what_a_naive_one_does(world, script, tail_us):
+    naive = make_naive(world)
+    sim, queue, log = make_real(world)
+    number = count()
+    for step_us, is_event, sent in [*script, (tail_us, False, ()), (1_000_000, False, ()), (70_000_000, False, ())]:
+        until_us = sim.now_us + step_us
+        bodies = [order.body(next(number)) for order in sent]
+        if is_event:
+            for body in bodies:
+                sim.call_at(Decimal(until_us) / SECOND, queue.send_message, body)
+                naive.at(until_us, WORK, lambda body=body: naive.send(body))
+        sim.run(until_us=until_us)
+        naive.run_until(until_us)
+        agree(sim, queue, log, naive)
+        if not is_event:
+            for body in bodies:
+                queue.send_message(body)
+                naive.send(body)
+            agree(sim, queue, log, naive)

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambdasim import BatchWindowModel, Clock, Queue, SqsConfig, ThrottleRetry
+from lambdasim.esm.batching import longest_sure_body, plan_cut, plan_retry, plan_window_end
+from lambdasim.esm.events import EventMaker
+from tests.strategies import bodies, durations_us, near
+
+SECOND = 1_000_000
+
+# ---- windows
+
+
+@given(
+    previous_us=st.none() | durations_us(),
+    waited_us=durations_us(),
+    window_us=st.integers(1, 300).map(lambda seconds: seconds * SECOND),
+    anchor=st.sampled_from(("previous_completion", "first_record")),
+)
+def test_a_window_ends_one_window_after_the_later_fitting_anchor(previous_us, waited_us, window_us, anchor):
+    arrived_us = (previous_us or 0) + waited_us
+    end_us = plan_window_end(arrived_us, previous_us, window_us, BatchWindowModel(anchor=anchor))
+    candidates = [arrived_us + window_us]
+    if anchor == "previous_completion" and previous_us is not None:
+        candidates.insert(0, previous_us + window_us)
+    assert end_us == next(candidate for candidate in candidates if candidate > arrived_us)
+    assert arrived_us < end_us <= arrived_us + window_us
+
+
+@pytest.mark.parametrize(("arrived", "ends"), [(21_999_999, 22_000_000), (22_000_000, 32_000_000)])
+def test_a_window_that_has_just_passed_is_over(arrived, ends):
+    assert plan_window_end(arrived, 12_000_000, 10_000_000, BatchWindowModel()) == ends
+
+
+# ---- the payload limit
+
+
+@given(
+    held=st.lists(st.integers(2, 40), max_size=5),
+    sizes=st.lists(st.integers(2, 40), max_size=12),
+    limit=st.integers(14, 300),
+)
+def test_as_many_records_fit_as_the_json_of_the_event_allows(held, sizes, limit):
+    def length(records):
+        text = json.dumps({"Records": ["x" * (size - 2) for size in records]}, separators=(",", ":"))
+        return len(text)
+
+    wanted = 0
+    while wanted < len(sizes) and length([*held, *sizes[: wanted + 1]]) <= limit:
+        wanted += 1
+    assert plan_cut(sum(held), len(held), sizes, limit) == wanted
+
+
+@given(body=bodies, receive_count=st.integers(1, 9), digest=st.booleans())
+def test_the_size_of_a_record_is_that_of_its_compact_json(body, receive_count, digest):
+    queue = Queue("orders", Clock())
+    queue.send_message(body)
+    (message,) = queue.messages
+    maker = EventMaker(queue, shows_empty_digest=digest)
+    event = maker.event([message] * 3, [receive_count] * 3)
+    whole = len(json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode())
+    size = maker.size_bytes(message, receive_count)
+    assert whole == len('{"Records":[,,]}') + 3 * size
+
+
+WORST = ['"', "\\", "\t", "\x7f", "é", "✓", "𝄞", "\u2028", "\ufffd"]
+
+
+@pytest.mark.parametrize("character", WORST)
+@pytest.mark.parametrize("batch_size", [1, 6, 10, 500])
+def test_no_batch_of_sure_bodies_reaches_the_limit(character, batch_size):
+    limit = 6_291_456
+    chars = min(longest_sure_body(batch_size, limit), 1_048_576 // len(character.encode()))
+    queue = Queue("q" * 80, Clock(), settings=[SqsConfig(region="us-gov-northwest-1")])
+    queue.send_message(character * chars)
+    (message,) = queue.messages
+    size = EventMaker(queue, shows_empty_digest=True).size_bytes(message, 1_000_000)
+    assert plan_cut(0, 0, [size] * batch_size, limit) == batch_size
+
+
+# ---- retries
+
+
+@given(
+    now_us=durations_us(),
+    retries=st.integers(0, 40),
+    left_us=near(*(SECOND * seconds for seconds in (1, 2, 3, 5, 9, 11, 19, 23, 40))),
+    timeout=st.integers(1, 10),
+    model=st.sampled_from(
+        (ThrottleRetry(), ThrottleRetry.SEED, ThrottleRetry(base_s=2, factor=1), ThrottleRetry(base_s=3, max_delay_s=2))
+    ),
+)
+def test_a_batch_is_tried_again_unless_too_little_of_its_visibility_would_be_left(
+    now_us, retries, left_us, timeout, model
+):
+    delay = min(Fraction(model.base_s) * model.factor**retries, Fraction(model.max_delay_s))
+    left = Fraction(left_us, SECOND) - delay
+    is_dropped = left <= 0 if model.drop_rule == "visibility_exceeded" else left < timeout
+    again = plan_retry(now_us, retries, now_us + left_us, timeout * SECOND, model).at_us
+    assert again == (None if is_dropped else now_us + delay * SECOND)
+
+
+def test_the_delays_of_the_defaults_are_1_2_4_8_16_and_20_s_from_then_on():
+    never = 10**12
+    delays = [plan_retry(0, retries, never, SECOND, ThrottleRetry()).at_us for retries in range(8)]
+    assert delays == [seconds * SECOND for seconds in (1, 2, 4, 8, 16, 20, 20, 20)]
