@@ -29,7 +29,15 @@ _GRID: Final = "#DDDDDD"
 _INCHES: Final = (10, 11)
 _DOTS_PER_INCH: Final = 120
 _MINUTE_S: Final = 60
-_LABELS_ABREAST: Final = 4
+# Where labels go is settled by what they take on average, in points, for what they take exactly is known too late.
+_TITLE_POINTS: Final = 11
+_TITLE_CHARACTER: Final = 6.0
+_TITLE_PAD: Final = 6.0
+_LABEL_POINTS: Final = 8
+_LABEL_CHARACTER: Final = 4.6
+_LABEL_MARK: Final = 40.0  # the piece of line before a label, and the gaps around it
+_LABEL_ROW: Final = 13.0
+_AXES_SHARE: Final = 0.92  # of the width of the figure
 _LINE_WIDTH: Final = 1.2
 _ROOM_FOR_LABEL: Final = 0.15
 _FAINT: Final = 0.2  # of the areas below lines
@@ -81,7 +89,7 @@ def draw(report: Report) -> Figure:
     minutes = report.minutes
     figure = Figure(figsize=_INCHES, layout="constrained")
     FigureCanvasAgg(figure)
-    figure.suptitle(report.title, fontsize=14, fontweight="bold", color=_INK)
+    figure.suptitle(report.title, fontsize=14, fontweight="bold", color=_INK, wrap=True)
     backlog, concurrency, age, trouble = axes = figure.subplots(4, 1, sharex=True)
     place = {name: index for index, name in enumerate(minutes.queues)}
     read = [queue.name for queue in report.queues if queue.is_read] or list(minutes.queues)
@@ -131,7 +139,6 @@ def _lines(axes: Axes, lines: Sequence[Line], width: int) -> None:
         colour, dashes = _look(line.place)
         axes.plot(at, values, color=colour, linestyle=dashes, linewidth=_LINE_WIDTH, label=line.label)
         axes.fill_between(at, values, color=colour, alpha=_FAINT, linewidth=0, zorder=1.5)
-    _legend(axes, lines)
 
 
 def _steps(axes: Axes, lines: Sequence[Line], width: int) -> None:
@@ -148,7 +155,6 @@ def _steps(axes: Axes, lines: Sequence[Line], width: int) -> None:
             highest, edges, baseline=None, color=colour, linestyle=dashes, linewidth=_LINE_WIDTH, label=line.label
         )
         axes.stairs(mean, edges, color=colour, alpha=_FAINT, fill=True, linewidth=0, zorder=1.5)
-    _legend(axes, lines)
 
 
 def _limits(axes: Axes, report: Report) -> None:
@@ -173,13 +179,14 @@ def _limits(axes: Axes, report: Report) -> None:
             textcoords="offset points",
             ha="right",
             va="bottom",
-            fontsize=8,
+            fontsize=_LABEL_POINTS,
             color=_INK,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 1},
         )
 
 
 def _dress(axes: Axes, title: str, unit: str) -> None:
-    axes.set_title(title, loc="left", fontsize=11, color=_INK)
+    _legend(axes, title)
     axes.set_ylabel(unit, color=_INK)
     has_data = axes.has_data()
     if not has_data:
@@ -213,17 +220,30 @@ def _time(axes: Sequence[Axes], minutes: int, width: int) -> None:
     last.set_xlabel(f"{scale.unit} since the start{note}", color=_INK)
 
 
-def _legend(axes: Axes, lines: Sequence[Line]) -> None:
-    if lines:
-        axes.legend(
-            loc="lower right",
-            bbox_to_anchor=(1, 1),  # beside the title, off the data
-            borderaxespad=0.2,
-            ncols=_LABELS_ABREAST,
-            fontsize=8,
-            frameon=False,
-            labelcolor=_INK,
-        )
+def _legend(axes: Axes, title: str) -> None:
+    """Name the lines: beside the title if there is room, else in rows of their own below it, and never on the data."""
+    handles, labels = axes.get_legend_handles_labels()
+    if not labels:
+        axes.set_title(title, loc="left", fontsize=_TITLE_POINTS, color=_INK)
+        return
+    width = max(map(len, labels)) * _LABEL_CHARACTER + _LABEL_MARK
+    room = _INCHES[0] * 72 * _AXES_SHARE
+    beside = int((room - len(title) * _TITLE_CHARACTER) // width)
+    is_beside = len(labels) <= beside
+    abreast = len(labels) if is_beside else max(1, int(room // width))
+    rows = 0 if is_beside else -(-len(labels) // abreast)
+    axes.set_title(title, loc="left", fontsize=_TITLE_POINTS, color=_INK, pad=_TITLE_PAD + rows * _LABEL_ROW)
+    axes.legend(
+        handles,
+        labels,
+        loc="lower right" if is_beside else "lower left",
+        bbox_to_anchor=(1 if is_beside else 0, 1),
+        borderaxespad=0.2,
+        ncols=abreast,
+        fontsize=_LABEL_POINTS,
+        frameon=False,
+        labelcolor=_INK,
+    )
 
 
 def _width(minutes: int) -> int:
