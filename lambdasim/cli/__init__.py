@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
+from io import TextIOWrapper
 from typing import Final
 
 _NEEDED: Final = ("click", "matplotlib", "pydantic", "rich")
@@ -29,6 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(2)
     from lambdasim.cli.commands import group
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a title may have letters that a terminal does not
     group.main(args=None if arguments is None else list(arguments), prog_name="lambdasim")
 
 

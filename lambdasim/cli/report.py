@@ -206,7 +206,7 @@ def as_json(report: Report) -> str:
         "functions": {function.name: _plain(function) for function in report.functions},
         "mappings": [_plain(mapping) for mapping in report.mappings],
     }
-    return json.dumps(found, indent=2, ensure_ascii=False)
+    return json.dumps(found, indent=2)
 
 
 def _plain(record: AttrsInstance) -> dict[str, Any]:

@@ -470,8 +470,9 @@ def test_at_the_in_flight_limit_receives_stay_open_and_room_wakes_them():
 def test_twelve_slots_with_batches_of_10000_fill_a_queues_120000_in_flight():
     sim = Simulation(trace=0, settings=[ScalingModel(initial=13, step_per_minute=0)])
     queue = patient_queue(sim)
-    for _ in range(120_001):
-        queue.send_message("order")
+    send = queue.sender("order")
+    for number in range(120_001):
+        send(number)
     worker = sim.create_function("worker", duration=1)
     mapping = sim.create_event_source_mapping(queue, worker, batch_size=10_000, maximum_batching_window_in_seconds=60)
     sim.run(until=0)

@@ -591,7 +591,7 @@ def test_account_limit_1000_others_hold_800():
         sim.spawn(hold())
     queue = sim.create_queue("orders")
     send = queue.sender("order")
-    for number in range(60_000):
+    for number in range(45_000):
         send(number)
     worker = sim.create_function("worker", duration=1)
     mapping = sim.create_event_source_mapping(queue, worker)

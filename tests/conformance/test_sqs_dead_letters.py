@@ -34,7 +34,8 @@ def pair(sim, count, *, settings=(), **attributes):
 
 
 @pytest.mark.rule("SQS-410")
-def test_a_standard_queue_has_up_to_120_000_messages_in_flight(sim, queue):
+def test_a_standard_queue_has_up_to_120_000_messages_in_flight():
+    queue = Simulation(trace=0).create_queue("orders")
     for _ in range(120_001):
         queue.send_message("a")
     for _ in range(12_000):
@@ -123,7 +124,8 @@ def test_the_limit_is_checked_before_the_selection(sim):
 
 
 @pytest.mark.rule("SQS-413")
-def test_a_backlog_has_no_limit(sim, queue):
+def test_a_backlog_has_no_limit():
+    queue = Simulation(trace=0).create_queue("orders")
     for _ in range(150_000):
         queue.send_message("a")
     assert 150_000 == queue.snapshot().visible

@@ -125,6 +125,22 @@ def test_moved_messages_stand_in_the_order_of_their_moves_and_keep_their_time_of
     ] == [(delivery.body, delivery.sent_at_us) for delivery in found]
 
 
+@pytest.mark.rule("SQS-304")
+def test_a_moved_message_stands_behind_one_that_was_sent_before_the_move_and_came_back(sim):
+    dlq = sim.create_queue("dlq", visibility_timeout=1)
+    queue = sim.create_queue("orders", visibility_timeout=1, redrive_policy=RedrivePolicy(dlq, 1))
+    queue.send_message("sent at 0, moved at 10")
+    everything(queue)
+    sim.run(until=5)
+    dlq.send_message("sent at 5")
+    everything(dlq)
+    sim.run(until=10)
+    everything(queue)
+    for _ in range(2):
+        assert ["sent at 5", "sent at 0, moved at 10"] == everything(dlq)
+        sim.run_for(1)
+
+
 @pytest.mark.rule("SQS-300", "SQS-304")
 def test_messages_moved_by_one_receive_keep_the_order_of_the_queue(sim):
     dlq = sim.create_queue("dlq")

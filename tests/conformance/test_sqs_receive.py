@@ -498,6 +498,15 @@ def test_a_consumer_may_be_a_process_that_polls_for_ever(sim, queue):
     sim.check_invariants()
 
 
+def test_a_queue_works_with_a_clock_alone(clock, lone_queue):
+    lone_queue.send_message("a", delay_seconds=5)
+    (delivery,) = lone_queue.receive_message(wait_time_seconds=20)
+    assert 5.0 == clock.now
+    lone_queue.delete_message(delivery.receipt_handle)
+    assert 0 == lone_queue.snapshot().total
+    lone_queue.check_invariants()
+
+
 def test_a_parameter_that_is_not_there_is_no_parameter(queue):
     with pytest.raises((TypeError, UsageError)):
         queue.receive_message(receive_request_attempt_id="x")

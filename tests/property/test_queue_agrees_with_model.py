@@ -288,7 +288,7 @@ def error_of(call, *args, **parameters):
     return None
 
 
-queue_indices = st.integers(0, 3)
+queue_indices = st.sampled_from((2, 2, 2, 1, 1, 3, 0))  # mostly one source, and the queue that it feeds
 attributes = st.fixed_dictionaries(
     {
         "delay_seconds": st.sampled_from((0, 0, 1, 5)),
@@ -445,10 +445,10 @@ class QueueAgreesWithModel(RuleBasedStateMachine):
         self.model.polls = [poll for poll in self.model.polls if poll.answers is not expected]
 
     @precondition(lambda self: self.handles)
-    @rule(which=st.integers(0, 200), place=st.none() | queue_indices)
-    def delete(self, which, place) -> None:
+    @rule(which=st.integers(0, 12), elsewhere=st.integers(0, 19))
+    def delete(self, which, elsewhere) -> None:
         owner, handle, message, count = self.handles[-1 - which % len(self.handles)]
-        place = owner if place is None else place
+        place = elsewhere if elsewhere < len(self.queues) else owner
         error = error_of(self.queues[place].delete_message, handle)
         if place != owner:
             assert error is ReceiptHandleIsInvalid
@@ -458,7 +458,7 @@ class QueueAgreesWithModel(RuleBasedStateMachine):
         self.settle()
 
     @precondition(lambda self: self.handles)
-    @rule(which=st.integers(0, 200), timeout_s=timeouts_s)
+    @rule(which=st.integers(0, 12), timeout_s=timeouts_s)
     def change_visibility(self, which, timeout_s) -> None:
         place, handle, message, _ = self.handles[-1 - which % len(self.handles)]
         error = error_of(self.queues[place].change_message_visibility, handle, timeout_s)
@@ -551,4 +551,4 @@ class QueueAgreesWithModel(RuleBasedStateMachine):
 
 
 TestQueueAgreesWithModel = QueueAgreesWithModel.TestCase
-TestQueueAgreesWithModel.settings = settings(max_examples=3 * settings().max_examples)
+TestQueueAgreesWithModel.settings = settings(max_examples=2 * settings().max_examples)

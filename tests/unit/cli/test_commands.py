@@ -218,6 +218,28 @@ def test_the_same_seed_gives_the_same_bytes_in_every_process(scenario, tmp_path)
     assert all(answers[0])
 
 
+def test_letters_that_the_output_does_not_have_are_replaced(scenario):
+    """A terminal of another age shows a question mark, and JSON is plain ASCII everywhere."""
+    title = "Bestellungen für Zürich"
+    for options, wanted in ([], b"Bestellungen f?r Z?rich"), (["--json"], b"Bestellungen f\\u00fcr Z\\u00fcrich"):
+        run = subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                "from lambdasim.cli import main; main()",
+                "run",
+                str(scenario),
+                f"--set=title={title}",
+                *options,
+            ],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+            capture_output=True,
+            check=True,
+        )
+        assert wanted in run.stdout
+
+
 def test_help_loads_neither_pictures_nor_tables():
     """`lambdasim --version` answers at once: what takes long to import is imported when it is needed."""
     program = (

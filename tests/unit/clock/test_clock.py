@@ -139,6 +139,23 @@ def test_has_passed_tells_the_classes_that_have_had_their_turn(clock, priority):
     assert [p for p in CLASSES if p < priority] == seen
 
 
+@pytest.mark.rule("LAM-002")
+def test_within_a_class_with_orders_has_passed_tells_who_had_its_turn(clock):
+    growth, seen = Priority.GROWTH.value, []
+
+    def turn(owner):
+        clock.reach(growth, owner)
+        seen.append([other for other in (1, 2, 3) if clock.has_passed(growth, other)])
+
+    for owner in (2, 1, 3):
+        clock.timer(5, turn, owner, priority=growth, order=owner)
+    clock.timer(5, lambda _: seen.append(clock.has_passed(growth, 1)), priority=Priority.CONTROL.value)
+    clock.timer(5, lambda _: seen.append(clock.has_passed(growth, 9)), priority=Priority.MINUTE.value)
+    clock.timer(6, lambda _: seen.append(clock.has_passed(growth, 1)), priority=Priority.CONTROL.value)
+    clock.run()
+    assert [False, [1], [1, 2], [1, 2, 3], True, False] == seen
+
+
 def test_every_class_has_passed_once_run_reached_its_instant(clock):
     assert not any(clock.has_passed(priority.value) for priority in CLASSES)
     clock.run(until_us=5)

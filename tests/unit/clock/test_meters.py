@@ -66,12 +66,12 @@ def test_statistics_are_those_of_the_data_one_by_one(rows):
 @example([(1, 1), (2, 1)], "50")
 @example([(1, 999), (2, 1)], "99.9")
 @given(
-    st.lists(st.tuples(values, st.integers(1, 400)), min_size=1, max_size=8),
+    st.lists(st.tuples(values, st.integers(1, 60)), min_size=1, max_size=6),
     st.sampled_from(("0", "1", "25", "33.3", "50", "90", "95", "99", "99.9", "99.99", "100")),
 )
 def test_a_percentile_is_the_smallest_value_that_so_many_percent_do_not_exceed(rows, share):
     data = sorted(value for value, times in rows for _ in range(times))
-    expected = next(value for value in data if sum(v <= value for v in data) * 100 >= len(data) * Fraction(share))
+    expected = next(value for n, value in enumerate(data, 1) if n * 100 >= len(data) * Fraction(share))
     assert expected == percentile(float(share), rows)
     assert expected == statistic(f"p{share}", rows)
 
