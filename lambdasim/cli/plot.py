@@ -40,6 +40,9 @@ _LABEL_ROW: Final = 13.0
 _AXES_SHARE: Final = 0.92  # of the width of the figure
 _LINE_WIDTH: Final = 1.2
 _FEW: Final = 10  # units of time, below which their tenths and fifths are read more easily than their sixths
+_AREAS: Final = 1.5  # what is drawn later lies above: the grid, areas, lines
+_ABOVE_AREAS: Final = 2.5
+_LIMITS: Final = 3
 _ROOM_FOR_LABEL: Final = 0.15
 _FAINT: Final = 0.2  # of the areas below lines
 _STEPS_MAX: Final = 480
@@ -138,8 +141,10 @@ def _lines(axes: Axes, lines: Sequence[Line], width: int) -> None:
         at = [minute + 1 for minute, value in enumerate(line.values) if value is not None]
         values = [value for value in line.values if value is not None]
         colour, dashes = _look(line.place)
-        axes.plot(at, values, color=colour, linestyle=dashes, linewidth=_LINE_WIDTH, label=line.label)
-        axes.fill_between(at, values, color=colour, alpha=_FAINT, linewidth=0, zorder=1.5)
+        axes.plot(
+            at, values, color=colour, linestyle=dashes, linewidth=_LINE_WIDTH, label=line.label, zorder=_ABOVE_AREAS
+        )
+        axes.fill_between(at, values, color=colour, alpha=_FAINT, linewidth=0, zorder=_AREAS)
 
 
 def _steps(axes: Axes, lines: Sequence[Line], width: int) -> None:
@@ -153,9 +158,16 @@ def _steps(axes: Axes, lines: Sequence[Line], width: int) -> None:
         mean = [sum(part) / len(part) if part else 0 for part in known]
         edges = [*range(0, len(line.values), width), len(line.values)]
         axes.stairs(
-            highest, edges, baseline=None, color=colour, linestyle=dashes, linewidth=_LINE_WIDTH, label=line.label
+            highest,
+            edges,
+            baseline=None,
+            color=colour,
+            linestyle=dashes,
+            linewidth=_LINE_WIDTH,
+            label=line.label,
+            zorder=_ABOVE_AREAS,
         )
-        axes.stairs(mean, edges, color=colour, alpha=_FAINT, fill=True, linewidth=0, zorder=1.5)
+        axes.stairs(mean, edges, color=colour, alpha=_FAINT, fill=True, linewidth=0, zorder=_AREAS)
 
 
 def _limits(axes: Axes, report: Report) -> None:
@@ -171,7 +183,7 @@ def _limits(axes: Axes, report: Report) -> None:
     if near:
         axes.set_ymargin(_ROOM_FOR_LABEL)
     for label, limit in near.items():
-        axes.axhline(limit, color=_INK, linestyle=(0, (6, 3)), linewidth=0.9)
+        axes.axhline(limit, color=_INK, linestyle=(0, (6, 3)), linewidth=0.9, zorder=_LIMITS)
         axes.annotate(
             label,
             (1, limit),

@@ -394,6 +394,21 @@ def test_a_poll_is_served_by_when_it_began_and_not_by_when_it_ends(sim, queue):
     assert [("long", seconds(2), ["m1"]), ("short", seconds(6), [])] == log
 
 
+@pytest.mark.rule("SQS-209")
+def test_polls_and_mappings_are_served_in_one_order_of_how_long_each_has_waited(sim, queue):
+    log = []
+    worker = sim.create_function("worker", lambda event, _: log.append(event["Records"][0]["body"]))
+    sim.spawn(listen(queue, log, "before the mapping", wait_time_seconds=20))
+    sim.run(until=1)
+    sim.create_event_source_mapping(queue, worker)
+    sim.run(until=2)
+    sim.spawn(listen(queue, log, "after the mapping", wait_time_seconds=18))
+    for number in (1, 2):
+        sim.call_at(2 + number, queue.send_message, f"m{number}")
+    sim.run(until=10)
+    assert [("before the mapping", seconds(3), ["m1"]), "m2"] == log
+
+
 # ---- who gives up
 
 

@@ -81,7 +81,7 @@ class Mappings(RuleBasedStateMachine):
         seed=st.integers(0, 3),
     )
     def build(self, made_queues, made_functions, limit, account, seed):
-        self.peaks = Counter()
+        self.most = Counter()  # the highest target of each mapping
         self.runs = Counter()  # by message id
         self.mine = set()  # ids of messages that the test itself received or deleted
         self.sim = sim = Simulation(
@@ -93,6 +93,7 @@ class Mappings(RuleBasedStateMachine):
                 ScalingRate(capacity=20),
             ],
         )
+        sim.subscribe(self.hear)
         self.dead = sim.create_queue("dead")
         self.queues = []
         for place, given in enumerate(made_queues):
@@ -107,10 +108,14 @@ class Mappings(RuleBasedStateMachine):
             self.functions.append(sim.create_function(f"function-{place}", self.handle, settings=[model], **given))
         self.mappings = []
 
+    def hear(self, record):
+        if record.kind == "concurrency limit changed":
+            self.most[record.subject] = max(self.most[record.subject], record.details["target"])
+
     def handle(self, event, context):
         failures = []
+        self.runs.update(record["messageId"] for record in event["Records"])
         for record in event["Records"]:
-            self.runs[record["messageId"]] += 1
             body = record["body"]
             if body == "raises":
                 raise ValueError
@@ -211,8 +216,7 @@ class Mappings(RuleBasedStateMachine):
             assert 0 <= found.target <= cap  # ESM-110
             assert found.concurrency_limit == int(found.target)
             assert found.in_flight <= min(found.pollers, cap)  # ESM-107
-            assert found.pollers <= max(found.concurrency_limit, found.in_flight, self.peaks[mapping.uuid], initial)
-            self.peaks[mapping.uuid] = found.pollers
+            assert found.pollers <= max(initial, int(self.most[mapping.uuid]))
             assert found.target == round(found.target, 6)
             assert found.deleted_event_count + found.failed_invoke_event_count <= found.polled_event_count + (
                 found.invoked_event_count
