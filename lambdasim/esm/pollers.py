@@ -174,7 +174,7 @@ class Pollers:
         self.control_end_us = 0  # of the period that the next two counters are of
         self.attempts_finished = 0
         self._attempts_failed = 0
-        self._received_since_growth = False
+        self._demand_at_us = -1  # the growth tick for which a receive is demand, where receives are (ESM-103)
         self._head_timer: Timer | None = None
         self._idle_timer: Timer | None = None
         self._idle_check_due = False
@@ -332,11 +332,10 @@ class Pollers:
         count = len(messages)
         self.polled += count
         self.held += count
-        self._received_since_growth = True
         if self.phase is Phase.IDLE:
             self._become_active(now_us)
-        if self._is_eager and self._growth is None:
-            self.notice_backlog()
+        if self._is_eager:
+            self._note_demand(now_us)
         receive_counts = [message.receive_count for message in messages]
         if self._window_us or self.queue.largest_body_chars > self._sure_body_chars:
             return self._add(slot, flight, messages, receive_counts, now_us)
@@ -636,12 +635,20 @@ class Pollers:
                 background=True,
             )
 
+    def _note_demand(self, now_us: int) -> None:
+        """Take note of a receive that returned something, where that is what demand means (ESM-103)."""
+        grid = self._growth_grid
+        if grid is not None:
+            has_passed = self.clock.has_passed(Priority.GROWTH.value, self.mapping.number)
+            self._demand_at_us = grid.first_from(now_us, inclusive=not has_passed)
+            if self._growth is None:
+                self.notice_backlog()
+
     def _grow(self, _argument: object) -> None:
         """S3, S4: one more slot if there is demand (C7)."""
         self._growth = None
         self.clock.reach(Priority.GROWTH.value, self.mapping.number)
-        has_demand = self._received_since_growth if self._is_eager else self.queue.receivable > 0
-        self._received_since_growth = False
+        has_demand = self._demand_at_us == self.clock.now_us if self._is_eager else self.queue.receivable > 0
         if not has_demand or self.target >= self.cap:
             return
         self._set_target(plan_growth(self.target, self.cap, self._scaling))
@@ -683,7 +690,7 @@ class Pollers:
         self.control_end_us += self._control_period_us
         if self.target < before:
             self._time_head()
-            if self.queue.visible:
+            if self._demand_at_us >= self.clock.now_us if self._is_eager else self.queue.visible:
                 self.notice_backlog()
 
     # ---- numbers for others

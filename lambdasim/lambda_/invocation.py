@@ -168,7 +168,9 @@ class Invocation:
 
     @property
     def log_lines(self) -> list[str]:
-        """START, what the handler wrote, END and REPORT (LAM-047)."""
+        """START, what the handler wrote, END and REPORT (LAM-047); nothing of a function without a handler."""
+        if self.function.handler is None:
+            return []
         request_id = self.request_id
         lines = [f"START RequestId: {request_id} Version: $LATEST", *self.log]
         if self.ended_at_us is None:

@@ -184,7 +184,7 @@ class Store:
             self._turn(now_us)
         messages = flight.messages
         count = len(messages)
-        if self._on_deleted or self._trace.active:
+        if self._trace.active:
             self.delete_batch(messages, [message.receive_count for message in messages])
             return
         calls = -(-count // BATCH_MAX)
@@ -197,6 +197,9 @@ class Store:
         if self._by_handle:
             for message in messages:
                 self._by_handle.pop(message._sequence, None)
+        if self._on_deleted:
+            for message in messages:
+                self._tell_deleted(message)
         flight.live = 0
         was_full = self.in_flight >= self.config.inflight_limit_standard
         self.in_flight -= count
