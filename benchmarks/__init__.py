@@ -1,1 +1,1 @@
-"""How fast lambdasim is, beside loops and peers measured in the same run: `python -m benchmarks`; see README.md here."""
+"""How fast lambdasim is, beside loops and peers measured in the same run: `python -m benchmarks`; see README.md."""

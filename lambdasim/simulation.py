@@ -11,13 +11,13 @@ from typing import Any, Final, Protocol, TypeVar, cast, runtime_checkable
 from attrs import evolve
 
 from lambdasim.clock import Chooser, Clock, Priority, Record, Subscription, Task, Timer, Trace
-from lambdasim.errors import UsageError
+from lambdasim.errors import ParamValidationError, UsageError
 from lambdasim.errors.lambda_ import (
     InvalidParameterValueException,
     ResourceConflictException,
     ResourceNotFoundException,
 )
-from lambdasim.errors.sqs import QueueDoesNotExist, QueueNameExists
+from lambdasim.errors.sqs import InvalidAddress, QueueDoesNotExist, QueueNameExists
 from lambdasim.esm import EventSourceMapping
 from lambdasim.esm.limits import MAPPING_SETTINGS
 from lambdasim.esm.mapping import check_numbers
@@ -177,13 +177,16 @@ class Simulation:
         self.seed = seed
         self.region = region
         self.account_id = account_id
+        if choices is not None and not callable(getattr(choices, "choose", None)):
+            msg = f"choices={choices!r} cannot choose; give an object with choose(point, options), such as Seeded(1)"
+            raise UsageError(msg)
         self.clock = Clock(seed=seed, start=start, choices=choices, trace=trace)
         self.pool = ConcurrencyPool.of(self._settings.get(LambdaLimits), self._settings.get(RpsModel))
         self.prices = self._settings.get(PriceBook)
         self._queues: dict[str, Queue] = {}
         self._functions: dict[str, Function] = {}
         self._mappings: dict[str, EventSourceMapping] = {}
-        self._feeds = 0
+        self._feeds: dict[str, int] = {}  # by the name of the target: no feed moves the arrivals of another
         self.metrics = Metrics(self.clock, self.pool, self._queues, self._functions, self._mappings)
 
     def __repr__(self) -> str:
@@ -307,6 +310,9 @@ class Simulation:
         if existing is None:
             self._queues[queue.arn] = queue
             return queue
+        if own and queue.config != existing.config:
+            msg = f"settings of queue {queue_name!r}: it exists with others; leave them out"
+            raise UsageError(msg)
         for name in sorted(given):
             if not _same(name, getattr(queue, name), getattr(existing, name)):
                 attribute = "".join(word.capitalize() for word in name.split("_"))
@@ -424,10 +430,11 @@ class Simulation:
         Returns:
             A handle with `sent`, `is_done` and `cancel()`.
         """
-        self._feeds += 1
         if isinstance(arrivals, Arrivals):
             began_us = self.now_us
-            random = self.clock.streams[f"feed/{self._feeds}"]
+            name = target.arn if isinstance(target, Queue) else getattr(target, "__qualname__", "callable")
+            self._feeds[name] = self._feeds.get(name, 0) + 1
+            random = self.clock.streams[f"feed/{name}/{self._feeds[name]}"]
             instants: Iterable[int] = arrivals.instants_us(random)
             if began_us:
                 instants = (began_us + at_us for at_us in instants)
@@ -443,6 +450,7 @@ class Simulation:
 
         Raises:
             QueueDoesNotExist: There is none (SQS-024, SQS-025).
+            InvalidAddress: The URL is of another Region (SQS-026).
         """
         matches = []
         if isinstance(ref, Queue):
@@ -452,6 +460,10 @@ class Simulation:
                 matches = [queue for queue in self._queues.values() if queue.arn == ref]
             else:
                 parts = ref.removesuffix("/").split("/")
+                host = parts[2].split(".") if len(parts) > 3 else []
+                if host[:1] == ["sqs"] and host[1:2] != [self.region]:
+                    msg = f"The address {ref} is not valid for this endpoint."
+                    raise InvalidAddress(msg)
                 account = parts[-2] if len(parts) > 1 else self.account_id
                 matches = [
                     queue
@@ -474,6 +486,10 @@ class Simulation:
             short = ref.name
             found = next((function for function in self._functions.values() if function is ref), None)
         else:
+            if not isinstance(ref, str):
+                msg = f"function({ref!r}): give a name, an ARN or the function itself"
+                raise ParamValidationError(msg)
+            ref = ref.removesuffix(":$LATEST")
             short = ref.rsplit(":function:", 1)[-1]
             partial_arn = ref.removeprefix(f"arn:{self._place['partition']}:lambda:{self.region}:")
             wanted = short if partial_arn == short else f"{self.account_id}:function:{short}"

@@ -1,4 +1,4 @@
-"""A backlog of a million messages, sent first and then worked off by a growing mapping (ESM-400), in fresh processes."""
+"""A backlog of a million messages, sent first and then worked off by a growing mapping (ESM-400), each afresh."""
 
 from benchmarks.floors.pipelines import lean
 from benchmarks.timing import Group, Row, in_fresh_process

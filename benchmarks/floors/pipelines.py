@@ -2,8 +2,8 @@
 The pipeline by hand: send, receive, event, handler, delete, with nothing that one run does not need.
 
 There are 10 slots; each receives up to 10 messages, hands them to the handler, deletes them 100 ms later and receives
-again. Messages arrive as fast as they are handled, and 1,000 are there from the beginning, so batches are full. The same
-workload runs through lambdasim in `benchmarks.cases.pipeline`.
+again. Messages arrive as fast as they are handled, and 1,000 are there from the beginning, so batches are full. The
+same workload runs through lambdasim in `benchmarks.cases.pipeline`.
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ def cohorts(messages: int, *, per_instant: int = BATCH) -> float:
 
         def receive():
             nonlocal visible
-            left = size = BATCH if visible > BATCH else visible
+            left = size = min(visible, BATCH)
             visible -= size
             while left:
                 cohort = waiting[0]

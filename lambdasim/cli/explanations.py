@@ -22,7 +22,7 @@ from lambdasim.cli.scenario import Scenario
 from lambdasim.cli.tables import VALUE, Table
 from lambdasim.cli.values import Kind, one_of, suggestion
 
-# How refusals of value objects name a parameter: `'wait_s' must be <= 20: 30` (attrs), `mean=-1 is …` (the library).
+# How refusals of value objects name a parameter: `'wait_s' must be <= 20: 30` (settings), `mean=-1 is …` (the library).
 _OF_ATTRS: Final = re.compile(r"'(\w+)' (must be .*): .*")
 _OF_LIBRARY: Final = re.compile(r"(\w+)=")
 

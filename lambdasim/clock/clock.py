@@ -19,11 +19,11 @@ Nothing here knows of AWS.
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import types
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from enum import IntEnum
-from heapq import heappop, heappush
-from itertools import count
+from heapq import heapify, heappop, heappush
 from typing import Any, Final, TypeVar
 
 from lambdasim.clock.choices import Benign, Chooser
@@ -40,6 +40,7 @@ Entry = tuple[int, int, int, Action | None, Any]
 SoonEntry = tuple[int, int, int, Action, Any]
 
 _NEVER: Final = 1 << 62
+_SWEEP_MIN: Final = 1_024
 _new: Final = object.__new__
 
 
@@ -132,12 +133,13 @@ class Clock:
         self.streams = Streams(seed)
         self.identifiers = Identifiers(seed)
         self.choices: Chooser = Benign() if choices is None else choices
-        self.trace = Trace(trace)
+        self.trace = Trace(trace, self.raise_soon)
         self._agenda: list[Entry] = []
         self._background: list[Entry] = []
         self._background_due = _NEVER  # instant of the first background entry: saves a look at that heap per event
+        self._sweep_at = _SWEEP_MIN  # entries, cancelled ones too, at which the cancelled are swept out
         self._stop_us = _NEVER  # where the loop that drains the agenda has to look closer
-        self._number = count().__next__
+        self._number = itertools.count().__next__
         self._running = False
         self._draining = False  # whether the loop that looks into the next list is at work
         self._soon: list[SoonEntry] = []  # of this instant, not yet in the agenda
@@ -191,6 +193,8 @@ class Clock:
         timer.background = background
         # An order takes the upper half of the room for numbers, so that the number still tells two entries apart.
         number = self._number() if order is None else (order << 30) + (self._number() & 0x3FFFFFFF)
+        if len(self._agenda) + len(self._background) > self._sweep_at:
+            self._sweep()
         if background:
             heappush(self._background, (at_us, priority, number, None, timer))
             if at_us < self._background_due:
@@ -200,6 +204,14 @@ class Clock:
         else:
             heappush(self._agenda, (at_us, priority, number, None, timer))
         return timer
+
+    def _sweep(self) -> None:
+        """Drop cancelled timers wherever they are: those far in the future would stay until their time."""
+        for heap in (self._agenda, self._background):
+            heap[:] = [entry for entry in heap if entry[3] is not None or entry[4].action is not None]
+            heapify(heap)
+        self._background_due = self._background[0][0] if self._background else _NEVER
+        self._sweep_at = _SWEEP_MIN + 2 * (len(self._agenda) + len(self._background))
 
     def rearm(self, timer: Timer, at_us: int, action: Action, argument: object, priority: int) -> None:
         """Use a foreground *timer* that has fired (never a cancelled one) once more: saves making another."""
@@ -221,6 +233,10 @@ class Clock:
         else:
             heappush(self._agenda, entry)
 
+    def count(self) -> int:
+        """Return a number above all given before: who came first among those of one instant."""
+        return self._number()
+
     def has_passed(self, priority: int, order: int | None = None) -> bool:
         """Whether events of this class (those up to this order) have had their turn at the current instant."""
         if self.position != priority or order is None:
@@ -231,6 +247,14 @@ class Clock:
     def reach(self, priority: int, order: int) -> None:
         """Take note that the event of this order has its turn, in a class whose events have orders."""
         self._reached = (self.now_us, priority, order)
+
+    def raise_soon(self, error: Exception) -> None:
+        """
+        Let an exception leave the run right after what is going on at this moment is complete.
+
+        For what observers raise: the event that they look at must not be left half done.
+        """
+        self.soon(_raise, error, Priority.WORK.value)
 
     def perform(self, action: Action, argument: object) -> None:
         """Run `action(argument)` now, as if it were an event: whatever it calls finds that time stands still."""
@@ -524,6 +548,10 @@ class Clock:
 def _pause(clock: Clock, duration_us: int) -> Generator[object, None, None]:
     clock.asked_us = duration_us
     yield clock.sleep_mark
+
+
+def _raise(error: Exception) -> None:
+    raise error
 
 
 def _call(call: tuple[Callable[..., object], tuple[object, ...]]) -> None:

@@ -262,10 +262,10 @@ class Beats:
         self._rows.append((first_us, step_us, times))
         self.total += times
 
-    def minutes(self) -> dict[int, int]:
-        """Return the events per minute. Runtime: `O(minutes)` that have any."""
+    def minutes(self, others: Iterable[tuple[int, int, int]] = ()) -> dict[int, int]:
+        """Return the events per minute, with others given as (first, step, times). Runtime: `O(minutes)` with any."""
         found: dict[int, int] = {}
-        for first_us, step_us, times in self._rows:
+        for first_us, step_us, times in (*self._rows, *others):
             at_us, left = first_us, times
             while left:
                 minute = at_us // MINUTE_US

@@ -70,15 +70,17 @@ class Trace:
 
     Args:
         limit: How many are kept; None keeps all, 0 none.
+        on_error: Takes what an observer raises; without it the exception leaves `add`.
     """
 
-    __slots__ = ("_entries", "_limit", "_observers", "active")
+    __slots__ = ("_entries", "_limit", "_observers", "_on_error", "active")
 
-    def __init__(self, limit: int | None = 10_000) -> None:
+    def __init__(self, limit: int | None = 10_000, on_error: Callable[[Exception], object] | None = None) -> None:
         if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
             msg = f"trace={limit!r} is no number of records; give 0 (none) or more, or None for all"
             raise UsageError(msg)
         self._limit = limit
+        self._on_error = on_error
         self._entries: deque[tuple[Any, ...]] = deque(maxlen=limit)
         self._observers: list[Subscription] = []
         self.active = limit != 0  #: whether anybody wants entries
@@ -89,7 +91,12 @@ class Trace:
         if self._observers:
             record = _record(entry)
             for subscription in tuple(self._observers):
-                subscription.tell(record)
+                try:
+                    subscription.tell(record)
+                except Exception as error:
+                    if self._on_error is None:
+                        raise
+                    self._on_error(error)
 
     def subscribe(self, observer: Observer) -> Subscription:
         """Call `observer(record)` for each record from now on, even if none is kept; the handle has `cancel()`."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Final, Literal
+from typing import ClassVar, Final, Literal
 
-from attrs import Attribute, evolve, field, frozen, validators
+from attrs import evolve, field, frozen
 
-from lambdasim.errors import UsageError
-from lambdasim.units import Duration, seconds
+from lambdasim.settings import flag, number, one_of, span, whole
+from lambdasim.units import Duration
 
 BATCH_SIZE_MAX: Final = 10_000  # ESM-020
 BATCH_SIZE_MAX_WITHOUT_WINDOW: Final = 10  # ESM-020
@@ -17,24 +17,18 @@ MAXIMUM_CONCURRENCY_MAX: Final = 1_000  # ESM-020
 REPORT_BATCH_ITEM_FAILURES: Final = "ReportBatchItemFailures"
 
 
-def _is_positive(_model: object, attribute: Attribute[Any], value: Duration) -> None:
-    if not seconds(value, name=attribute.name):
-        msg = f"{attribute.name}={value!r} leaves no time between two ticks; it must be above 0"
-        raise UsageError(msg)
-
-
 @frozen(kw_only=True)
 class ScalingModel:
     """How a mapping grows and shrinks (ESM §6)."""
 
-    initial: int = field(default=5, validator=validators.ge(1))  #: slots at the beginning
-    step_per_minute: int = field(default=300, validator=validators.ge(0))  #: 0: no growth
-    max: int = field(default=1_250, validator=validators.ge(1))
-    idle_floor: int = field(default=2, validator=validators.ge(1))  #: slots after a long idle time
-    idle_optimise_after_s: Duration = 300
-    ramp: Literal["linear", "step"] = field(default="linear", validator=validators.in_(("linear", "step")))
+    initial: int = field(default=5, validator=whole(1))  #: slots at the beginning
+    step_per_minute: int = field(default=300, validator=whole(0))  #: 0: no growth
+    max: int = field(default=1_250, validator=whole(1))
+    idle_floor: int = field(default=2, validator=whole(1))  #: slots after a long idle time
+    idle_optimise_after_s: Duration = field(default=300, validator=span())
+    ramp: Literal["linear", "step"] = field(default="linear", validator=one_of("linear", "step"))
     demand: Literal["backlog", "nonempty_receive"] = field(
-        default="backlog", validator=validators.in_(("backlog", "nonempty_receive"))
+        default="backlog", validator=one_of("backlog", "nonempty_receive")
     )
 
     DEFAULT: ClassVar[ScalingModel]
@@ -55,8 +49,8 @@ ScalingModel.EAGER = evolve(ScalingModel.DEFAULT, demand="nonempty_receive")
 class PollModel:
     """How slots receive (ESM-081)."""
 
-    wait_s: int = field(default=20, validator=[validators.ge(1), validators.le(20)])
-    max_per_receive: int = field(default=10, validator=[validators.ge(1), validators.le(10)])
+    wait_s: int = field(default=20, validator=whole(1, 20))
+    max_per_receive: int = field(default=10, validator=whole(1, 10))
 
 
 @frozen(kw_only=True)
@@ -64,20 +58,20 @@ class BatchWindowModel:
     """When a batch closes (ESM-086 to ESM-089)."""
 
     anchor: Literal["previous_completion", "first_record"] = field(
-        default="previous_completion", validator=validators.in_(("previous_completion", "first_record"))
+        default="previous_completion", validator=one_of("previous_completion", "first_record")
     )
-    payload_bytes: int = field(default=6_291_456, validator=validators.ge(1))
+    payload_bytes: int = field(default=6_291_456, validator=whole(1))
 
 
 @frozen(kw_only=True)
 class BackoffModel:
     """How errors and throttles lower concurrency (ESM-160)."""
 
-    period_s: Duration = field(default=1, validator=_is_positive)
-    strength: float = field(default=0.75, validator=[validators.ge(0), validators.le(1)])
-    exponent: float = field(default=0.3, validator=validators.ge(0))
-    floor: int = field(default=2, validator=validators.ge(1))
-    enabled: bool = True
+    period_s: Duration = field(default=1, validator=span(is_positive=True))
+    strength: float = field(default=0.75, validator=number(0, 1))
+    exponent: float = field(default=0.3, validator=number(0))
+    floor: int = field(default=2, validator=whole(1))
+    enabled: bool = field(default=True, validator=flag)
 
     OFF: ClassVar[BackoffModel]
 
@@ -89,12 +83,12 @@ BackoffModel.OFF = BackoffModel(enabled=False)
 class ThrottleRetry:
     """When a throttled batch is tried again, and when it is given up (ESM-170 to ESM-174)."""
 
-    base_s: Duration = field(default=1, validator=_is_positive)
-    factor: int = field(default=2, validator=validators.ge(1))
-    max_delay_s: Duration = field(default=20, validator=_is_positive)
+    base_s: Duration = field(default=1, validator=span(is_positive=True))
+    factor: int = field(default=2, validator=whole(1))
+    max_delay_s: Duration = field(default=20, validator=span(is_positive=True))
     drop_rule: Literal["remaining_below_timeout", "visibility_exceeded"] = field(
         default="remaining_below_timeout",
-        validator=validators.in_(("remaining_below_timeout", "visibility_exceeded")),
+        validator=one_of("remaining_below_timeout", "visibility_exceeded"),
     )
 
     SEED: ClassVar[ThrottleRetry]

@@ -233,6 +233,6 @@ def _check_range(field: str, value: object, low: int, high: int) -> None:
 
 
 def _check_words(name: str, given: Sequence[str], allowed: str) -> None:
-    if isinstance(given, str) or any(word != allowed for word in given):
+    if isinstance(given, str) or not isinstance(given, Iterable) or any(word != allowed for word in given):
         msg = f"{name}={given!r}: it is ({allowed!r},) or empty"
         raise UsageError(msg)

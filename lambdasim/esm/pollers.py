@@ -18,6 +18,7 @@ else happens at that instant, `Clock.soon` lets the steps follow one another wit
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from enum import Enum
 from heapq import heapify, heappop, heappush
@@ -69,6 +70,7 @@ class Slot:
     """One sequential loop of receive, gather, invoke, handle the result (ESM-001)."""
 
     __slots__ = (
+        "asked_number",
         "asked_us",
         "deadline_us",
         "first_asked_us",
@@ -92,6 +94,7 @@ class Slot:
         self.number = number
         self.state = SlotState.TURNING
         self.asked_us = 0  # start of the open receive
+        self.asked_number = 0  # its place among the receives that began at that instant
         self.first_asked_us = 0  # start of the first of the empty receives in a row
         self.messages: list[Message] = []
         self.receive_counts: list[int] = []  # which delivery of each message it is
@@ -184,6 +187,7 @@ class Pollers:
         self.held = 0  #: records in batches, leftovers included
         self.dropped = 0  #: records of batches given up
         self.duplicates = 0  #: messages that reached the function more than once
+        self._has_warned = False
         self._beats = Beats()
         self.ledger = Ledger(self.clock.now_us, self._counters)
 
@@ -214,13 +218,14 @@ class Pollers:
 
     # ---- waiting for messages: what the queue asks (see `lambdasim.sqs.line.Consumer`)
 
-    def waiting_since_us(self, *, at_wake: bool) -> int | None:
+    def waiting_since(self, *, at_wake: bool) -> tuple[int, int] | None:
         """Return the start of the receive that has been open longest."""
         self._advance(at_wake=at_wake)
-        starts = [self._waiting[0][0]] if self._waiting else []
+        starts = [(self._waiting[0][0], self._waiting[0][2].asked_number)] if self._waiting else []
         ended_by_us, wait_us = self.clock.now_us - at_wake, self._wait_us
         starts += [
-            slot.asked_us + max(0, ended_by_us - slot.asked_us) // wait_us * wait_us for _, _, slot in self._gathering
+            (slot.asked_us + max(0, ended_by_us - slot.asked_us) // wait_us * wait_us, slot.asked_number)
+            for _, _, slot in self._gathering
         ]
         return min(starts, default=None)
 
@@ -262,12 +267,12 @@ class Pollers:
 
     def empty_receives_by_minute(self) -> dict[int, int]:
         """Return the empty receives by the minute in which each ended. Runtime: `O(minutes)`."""
-        beats = Beats()
-        beats._rows = list(self._beats._rows)
         now_us, wait_us = self.clock.now_us, self._wait_us
-        for _, _, slot in (*self._waiting, *self._gathering):
-            beats.add(slot.first_asked_us + wait_us, wait_us, (now_us - slot.first_asked_us) // wait_us)
-        return beats.minutes()
+        still_open = [
+            (slot.first_asked_us + wait_us, wait_us, (now_us - slot.first_asked_us) // wait_us)
+            for _, _, slot in (*self._waiting, *self._gathering)
+        ]
+        return self._beats.minutes(still_open)
 
     def _advance(self, *, at_wake: bool) -> None:
         """
@@ -316,6 +321,7 @@ class Pollers:
         """Stand in line with an open receive."""
         slot.state = SlotState.POLLING
         slot.asked_us = slot.first_asked_us = now_us = self.clock.now_us
+        slot.asked_number = self.clock.count()
         heappush(self._waiting, (now_us, slot.number, slot))
         self.waits = True
         if len(self._waiting) == self.slots and self.phase is Phase.ACTIVE:
@@ -370,6 +376,7 @@ class Pollers:
             slot.state = SlotState.INVOKING
             return True
         slot.asked_us = slot.first_asked_us = now_us
+        slot.asked_number = self.clock.count()
         if opens:
             slot.state = SlotState.GATHERING
             slot.window_end_us = plan_window_end(now_us, slot.previous_end_us, self._window_us, self._window)
@@ -457,10 +464,13 @@ class Pollers:
             self._on_throttle(slot, now_us)
 
     def _mark_runs(self, messages: Sequence[Message]) -> None:
-        for message in messages:
-            if message.invocation_count == 1:
+        arn = self.function.arn
+        # A batch may hold a message twice (ESM-094), and still be one run of it.
+        for message in dict.fromkeys(messages) if self._window_us else messages:
+            if message._runs is None:
+                message._runs = arn
+            elif message._run_again(arn):
                 self.duplicates += 1
-            message.invocation_count += 1
 
     def _on_throttle(self, slot: Slot, now_us: int) -> None:
         """Keep a refused batch for a retry, or drop it (ESM-170 to ESM-174)."""
@@ -501,10 +511,10 @@ class Pollers:
             self.failed += len(messages)
         else:
             if verdict.failed_ids:
-                self.failed += len(verdict.failed_ids)
                 done = [message.message_id not in verdict.failed_ids for message in messages]
                 messages = [message for message, is_done in zip(messages, done, strict=True) if is_done]
                 receive_counts = [count for count, is_done in zip(receive_counts, done, strict=True) if is_done]
+                self.failed += len(done) - len(messages)
             flight = slot.flights[0]
             if messages is flight.messages and flight.live == len(messages):
                 self.queue.delete_flight(flight)
@@ -516,6 +526,13 @@ class Pollers:
                 self.queue.let_go(slot.flights)
                 break
         self._end_turn(slot)
+        if not self.reports_failures and not self._has_warned and _names_failures(invocation.result):
+            self._has_warned = True
+            msg = (
+                f"{self.function.name} returned batchItemFailures, and the mapping of {self.queue.name} has no "
+                "ReportBatchItemFailures: the whole batch was deleted, as AWS does"
+            )
+            warnings.warn(msg, stacklevel=2)
 
     def _end_turn(self, slot: Slot) -> None:
         """Let a slot go on with its next turn, or retire when there are too many (S6)."""
@@ -719,3 +736,7 @@ class Pollers:
 
     def _counters(self) -> tuple[int, ...]:
         return self.polled, self.invoked, self.failed, self.deleted
+
+
+def _names_failures(result: object) -> bool:
+    return isinstance(result, dict) and bool(result.get("batchItemFailures"))

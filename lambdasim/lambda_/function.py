@@ -58,7 +58,7 @@ _COMPLETION: Final = Priority.COMPLETION.value
 _TIMEOUT: Final = Priority.TIMEOUT.value
 _SUCCESS: Final = Outcome.SUCCESS
 _UNLIMITED: Final = 1 << 40  # requests a second for each unit of concurrency: none is refused by rate
-_DEFAULT_CONCURRENCY: Final = LambdaLimits().account_concurrency
+_DEFAULTS: Final = LambdaLimits()
 _NAME_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
 
 BEGUN: Final = Kind(
@@ -177,12 +177,11 @@ class Function:
         self.needs_event = handler is not None or self._duration.needs_event
 
         self.pool = ConcurrencyPool.of(limits) if pool is None else pool
-        if limits.account_concurrency not in (_DEFAULT_CONCURRENCY, self.pool.account_concurrency):
-            msg = (
-                f"LambdaLimits(account_concurrency={limits.account_concurrency}) of function {name!r}: the pool has "
-                f"{self.pool.account_concurrency}; say it to the pool or the simulation"
-            )
-            raise UsageError(msg)
+        for field in ("account_concurrency", "unreserved_floor"):
+            asked, there = getattr(limits, field), getattr(self.pool, field)
+            if asked not in (getattr(_DEFAULTS, field), there):
+                msg = f"LambdaLimits({field}={asked}) of {name!r}: the pool has {there}; say it to the simulation"
+                raise UsageError(msg)
         self.environments = Environments(name, clock, settings.get(EnvironmentModel))
         self._tokens = EnvironmentTokens(settings.get(ScalingRate), clock.now_us)
         self._window = RateWindow(self.pool.rates.window_s)
@@ -296,8 +295,7 @@ class Function:
         assert self.in_flight == self.environments.busy, f"{self.name}: {self.in_flight} in flight, busy differ"
         assert self.in_flight >= 0
         assert self.environments.idle >= 0
-        idle = sum(len(group) for _, group in self.environments._groups)
-        assert idle == self.environments.idle, f"{self.name}: {self.environments.idle} idle by count, {idle} there"
+        self.environments.check_invariants()
         assert self.pool.in_flight >= self.in_flight, f"{self.name}: the pool counts less than the function"
 
     # ---- the life of an invocation
@@ -313,12 +311,16 @@ class Function:
             self.ledger.turn(now_us)
         pool, environments = self.pool, self.environments
         reserved = self.reserved_concurrent_executions
-        if reserved is None:
-            capacity, running, window = pool.unreserved_capacity, pool.unreserved_in_flight, pool.window
-        else:
-            capacity, running, window = reserved, self.in_flight, self._window
+        window = self._window  # counts always: a reserve may come in the middle of a second (LAM-200)
         if now_us >= window.end_us:
             window.turn(now_us)
+        own_window = window
+        if reserved is None:
+            capacity, running, window = pool.unreserved_capacity, pool.unreserved_in_flight, pool.window
+            if now_us >= window.end_us:
+                window.turn(now_us)
+        else:
+            capacity, running = reserved, self.in_flight
         if (
             running >= capacity
             or window.count >= self._rate_factor * capacity
@@ -330,9 +332,10 @@ class Function:
 
         self.invocation_count += 1
         self.in_flight = in_flight = self.in_flight + 1
-        window.count += 1
+        own_window.count += 1
         pool.in_flight += 1
         if reserved is None:
+            window.count += 1
             pool.unreserved_in_flight += 1
         if pool.counts_apart:
             pool.note(now_us, is_unreserved=reserved is None)

@@ -7,8 +7,9 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any, ClassVar, Final, Literal, Protocol, runtime_checkable
 
-from attrs import field, frozen, validators
+from attrs import field, frozen
 
+from lambdasim.settings import one_of, span, whole
 from lambdasim.units import Duration
 
 
@@ -30,26 +31,26 @@ DEFAULT_DURATION_S: Final = Decimal("0.1")  # LAM-042
 class LambdaLimits:
     """Quotas of the account and of functions."""
 
-    account_concurrency: int = field(default=1_000, validator=validators.ge(1))  #: LAM-011
-    unreserved_floor: int = field(default=100, validator=validators.ge(0))  #: LAM-152
-    rps_factor: int = field(default=10, validator=validators.ge(1))  #: LAM-210
-    timeout_min_s: int = 1
-    timeout_max_s: int = 900
-    timeout_default_s: int = 3
-    memory_min_mb: int = 128
-    memory_max_mb: int = 10_240
-    memory_default_mb: int = 128
-    sync_request_bytes: int = 6_291_456  #: LAM-066
-    sync_response_bytes: int = 6_291_556  #: LAM-066
+    account_concurrency: int = field(default=1_000, validator=whole(1))  #: LAM-011
+    unreserved_floor: int = field(default=100, validator=whole(0))  #: LAM-152
+    rps_factor: int = field(default=10, validator=whole(1))  #: LAM-210
+    timeout_min_s: int = field(default=1, validator=whole(1))
+    timeout_max_s: int = field(default=900, validator=whole(1))
+    timeout_default_s: int = field(default=3, validator=whole(1))
+    memory_min_mb: int = field(default=128, validator=whole(1))
+    memory_max_mb: int = field(default=10_240, validator=whole(1))
+    memory_default_mb: int = field(default=128, validator=whole(1))
+    sync_request_bytes: int = field(default=6_291_456, validator=whole(1))  #: LAM-066
+    sync_response_bytes: int = field(default=6_291_556, validator=whole(1))  #: LAM-066
 
 
 @frozen(kw_only=True)
 class ColdStartModel:
     """What a new execution environment costs in time (LAM-123)."""
 
-    placement_s: Duration = 0
+    placement_s: Duration = field(default=0, validator=span())
     init_s: DurationLike = 0  #: a number, a callable of the event (None at init), or a distribution
-    init_limit_s: Duration = 10  #: LAM-126
+    init_limit_s: Duration = field(default=10, validator=span())  #: LAM-126
 
     TYPICAL: ClassVar[ColdStartModel]
 
@@ -61,10 +62,10 @@ ColdStartModel.TYPICAL = ColdStartModel(placement_s=Decimal("0.1"), init_s=Decim
 class EnvironmentModel:
     """How long execution environments live, and which idle one is taken (LAM-121, LAM-127, LAM-128)."""
 
-    idle_ttl_s: Duration = 600
-    max_lifetime_s: Duration = 7_200
+    idle_ttl_s: Duration = field(default=600, validator=span())
+    max_lifetime_s: Duration = field(default=7_200, validator=span())
     reuse: Literal["most_recent", "least_recent", "lowest_id"] = field(
-        default="most_recent", validator=validators.in_(("most_recent", "least_recent", "lowest_id"))
+        default="most_recent", validator=one_of("most_recent", "least_recent", "lowest_id")
     )
 
 
@@ -72,12 +73,10 @@ class EnvironmentModel:
 class ScalingRate:
     """How fast a function gets new on-demand environments (LAM-230, LAM-233)."""
 
-    capacity: int = field(default=1_000, validator=validators.ge(1))
-    refill_per_s: int = field(default=100, validator=validators.ge(0))
-    mode: Literal["bucket", "window", "off"] = field(
-        default="bucket", validator=validators.in_(("bucket", "window", "off"))
-    )
-    window_s: int = field(default=10, validator=validators.ge(1))  #: of mode `window`: [10k, 10k + 10) s, no carry-over
+    capacity: int = field(default=1_000, validator=whole(1))
+    refill_per_s: int = field(default=100, validator=whole(0))
+    mode: Literal["bucket", "window", "off"] = field(default="bucket", validator=one_of("bucket", "window", "off"))
+    window_s: int = field(default=10, validator=whole(1))  #: of mode `window`: [10k, 10k + 10) s, no carry-over
 
     DEFAULT: ClassVar[ScalingRate]
     FIXED_WINDOW: ClassVar[ScalingRate]
@@ -95,25 +94,19 @@ ScalingRate.OFF = ScalingRate(mode="off")
 class RpsModel:
     """The rate quota that comes with every concurrency quota (LAM-210, LAM-211)."""
 
-    mode: Literal["window", "off"] = field(default="window", validator=validators.in_(("window", "off")))
-    window_s: int = field(default=1, validator=validators.ge(1))
+    mode: Literal["window", "off"] = field(default="window", validator=one_of("window", "off"))
+    window_s: int = field(default=1, validator=whole(1))
 
 
 @frozen(kw_only=True)
 class RuntimeModel:
     """What the runtime answers and what is billed (LAM-080, LAM-082, LAM-300)."""
 
-    error_kind: Literal["Unhandled", "Handled"] = field(
-        default="Unhandled", validator=validators.in_(("Unhandled", "Handled"))
-    )
-    error_format: Literal["current", "legacy"] = field(
-        default="current", validator=validators.in_(("current", "legacy"))
-    )
-    billing: Literal["current", "pre_2025_08"] = field(
-        default="current", validator=validators.in_(("current", "pre_2025_08"))
-    )
-    memory_used_mb: int = field(default=0, validator=validators.ge(0))
-    logs_kept: int = field(default=1_000, validator=validators.ge(0))  #: newest invocations that a function keeps
+    error_kind: Literal["Unhandled", "Handled"] = field(default="Unhandled", validator=one_of("Unhandled", "Handled"))
+    error_format: Literal["current", "legacy"] = field(default="current", validator=one_of("current", "legacy"))
+    billing: Literal["current", "pre_2025_08"] = field(default="current", validator=one_of("current", "pre_2025_08"))
+    memory_used_mb: int = field(default=0, validator=whole(0))
+    logs_kept: int = field(default=1_000, validator=whole(0))  #: newest invocations that a function keeps
 
 
 FUNCTION_SETTINGS: Final = (LambdaLimits, ColdStartModel, EnvironmentModel, ScalingRate, RuntimeModel)

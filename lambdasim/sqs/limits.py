@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from attrs import Factory, field, frozen, validators
+from attrs import Factory, field, frozen
+
+from lambdasim.settings import flag, maybe, one_of, whole
 
 DELAY_MAX_S: Final = 900  # SQS-080
 RETENTION_MIN_S: Final = 60  # SQS-080
@@ -42,20 +44,20 @@ class SqsConfig:
     region: str = "us-east-1"
     partition: str = Factory(lambda self: partition_of(self.region), takes_self=True)  #: follows the region (SQS-023)
     sender_id: str = "AIDAIENQZJOLO23YVJ4VO"  #: SQS-150
-    max_payload_bytes: int = field(default=1_048_576, validator=validators.ge(MESSAGE_SIZE_MIN_BYTES))  #: SQS-081
+    max_payload_bytes: int = field(default=1_048_576, validator=whole(MESSAGE_SIZE_MIN_BYTES))  #: SQS-081
     invalid_chars: Literal["reject", "replace"] = field(
-        default="reject", validator=validators.in_(("reject", "replace"))
+        default="reject", validator=one_of("reject", "replace")
     )  #: SQS-121
-    inflight_limit_standard: int = field(default=120_000, validator=validators.ge(1))  #: SQS-410
-    overlimit: Literal["error", "empty"] = field(default="error", validator=validators.in_(("error", "empty")))
+    inflight_limit_standard: int = field(default=120_000, validator=whole(1))  #: SQS-410
+    overlimit: Literal["error", "empty"] = field(default="error", validator=one_of("error", "empty"))
     stale_delete: Literal["ignore", "delete"] = field(
-        default="ignore", validator=validators.in_(("ignore", "delete"))
+        default="ignore", validator=one_of("ignore", "delete")
     )  #: SQS-274
     stale_change_visibility: Literal["apply", "error"] = field(
-        default="apply", validator=validators.in_(("apply", "error"))
+        default="apply", validator=one_of("apply", "error")
     )  #: SQS-249
-    strict_not_inflight: bool = False  #: SQS-248
+    strict_not_inflight: bool = field(default=False, validator=flag)  #: SQS-248
     visibility_total_base: Literal["receive", "first_receive"] = field(
-        default="receive", validator=validators.in_(("receive", "first_receive"))
+        default="receive", validator=one_of("receive", "first_receive")
     )  #: SQS-244
-    requeue_to_back_after: int | None = 3  #: SQS-303; None: never
+    requeue_to_back_after: int | None = field(default=3, validator=maybe(whole(1)))  #: SQS-303; None: never

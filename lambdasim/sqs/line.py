@@ -20,9 +20,9 @@ class Consumer(Protocol):
 
     waits: bool  #: whether a receive is open
 
-    def waiting_since_us(self, *, at_wake: bool) -> int | None:
+    def waiting_since(self, *, at_wake: bool) -> tuple[int, int] | None:
         """
-        Return when the receive began that has waited longest, or None if none is open.
+        Return when the receive began that has waited longest (instant, and number among those of it), or None.
 
         *at_wake*: asked in C2 of this instant, when receives that end at this very instant are still open.
         """
@@ -48,11 +48,11 @@ class Consumer(Protocol):
 class Poll:
     """One open long poll (SQS-207)."""
 
-    __slots__ = ("_serve", "answer", "end", "limit", "names", "start_us", "visibility_us")
+    __slots__ = ("_serve", "answer", "end", "limit", "names", "since", "visibility_us")
 
     def __init__(
         self,
-        start_us: int,
+        since: tuple[int, int],
         limit: int,
         visibility_us: int,
         names: tuple[str, ...],
@@ -60,7 +60,7 @@ class Poll:
         end: Timer,
     ) -> None:
         self._serve = serve
-        self.start_us = start_us
+        self.since = since  # the instant at which it began, and its number among the receives of that instant
         self.limit = limit
         self.visibility_us = visibility_us
         self.names = names
@@ -89,13 +89,13 @@ class Line:
     def serve_first(self, *, at_wake: bool) -> bool:
         """Let the party that has waited longest receive; return whether anything came of it."""
         best: Consumer | None = None
-        best_us: int | None = None
+        best_since: tuple[int, int] | None = None
         for consumer in self.consumers:
             if not consumer.waits:
                 continue
-            since_us = consumer.waiting_since_us(at_wake=at_wake)
-            if since_us is not None and (best_us is None or since_us < best_us):
-                best, best_us = consumer, since_us
-        if self.polls and (best_us is None or self.polls[0].start_us < best_us):
+            since = consumer.waiting_since(at_wake=at_wake)
+            if since is not None and (best_since is None or since < best_since):
+                best, best_since = consumer, since
+        if self.polls and (best_since is None or self.polls[0].since < best_since):
             return self.polls[0].serve()
         return best is not None and best.serve(at_wake=at_wake)

@@ -83,13 +83,26 @@ class Message:
     receive_count: int = 0  #: deliveries so far, in all queues it was in (SQS-150)
     first_received_at_us: int | None = None
     _flight: Flight | None = None
-    invocation_count: int = 0  #: how often a mapping handed it to a function
+    _runs: object = None  # who ran it: None nobody, an ARN one function once, a dict of ARNs and counts otherwise
     _arrival: Arrival | None = None
 
     @property
     def message_id(self) -> str:
         """The same at every delivery (SQS-028)."""
         return self._series.text(self._number)
+
+    @property
+    def invocation_count(self) -> int:
+        """How many invocations of functions it was in."""
+        runs = self._runs
+        return sum(runs.values()) if isinstance(runs, dict) else int(runs is not None)
+
+    def _run_again(self, function_arn: str) -> bool:
+        """Take note of a run that is not the first; return whether it is the second by this function (ESM-283)."""
+        if not isinstance(self._runs, dict):
+            self._runs = {self._runs: 1}
+        self._runs[function_arn] = times = self._runs.get(function_arn, 0) + 1
+        return times == 2
 
     @property
     def state(self) -> State:

@@ -472,7 +472,9 @@ class Queue(Store):
     def _open_poll(self, limit: int, visibility_timeout: int | None, wait: int, names: tuple[str, ...]) -> Poll:
         clock = self.clock
         end = clock.timer(clock.now_us + wait * MICROSECONDS, self._on_poll_end, priority=Priority.POLL_END.value)
-        poll = Poll(clock.now_us, limit, self._visibility_us(visibility_timeout), names, self._serve_poll, end)
+        poll = Poll(
+            (clock.now_us, clock.count()), limit, self._visibility_us(visibility_timeout), names, self._serve_poll, end
+        )
         end.argument = poll
         self._line.polls.append(poll)
         self._retime()

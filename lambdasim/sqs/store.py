@@ -43,6 +43,7 @@ DELIVERED: Final = Kind(
     "message delivered",
     lambda queue, message, count: (queue.name, {"message_id": message.message_id, "receive_count": count}),
 )
+AVAILABLE: Final = Kind("message available", lambda queue, message: (queue.name, {"message_id": message.message_id}))
 RETURNED: Final = Kind("message returned", lambda queue, message: (queue.name, {"message_id": message.message_id}))
 DELETED: Final = Kind("message deleted", lambda queue, message: (queue.name, {"message_id": message.message_id}))
 EXPIRED: Final = Kind("message expired", lambda queue, message: (queue.name, {"message_id": message.message_id}))
@@ -197,13 +198,13 @@ class Store:
         if self._by_handle:
             for message in messages:
                 self._by_handle.pop(message._sequence, None)
-        if self._on_deleted:
-            for message in messages:
-                self._tell_deleted(message)
         flight.live = 0
         was_full = self.in_flight >= self.config.inflight_limit_standard
         self.in_flight -= count
         self.deleted += count
+        if self._on_deleted:
+            for message in messages:
+                self._tell_deleted(message)
         self._ages.trim(self.visible + self.in_flight + self.delayed)
         if was_full and self.visible:
             self._wake()  # there is room again (SQS-208)
@@ -432,7 +433,7 @@ class Store:
             message.receive_count,
             message.first_received_at_us,
             None,
-            message.invocation_count,
+            message._runs,
             Arrival(source.arn, now_us, message.receive_count),
         )
         self.arrived += 1
@@ -484,7 +485,10 @@ class Store:
 
     def _tell_deleted(self, message: Message) -> None:
         for callback in self._on_deleted:
-            callback(message)
+            try:
+                callback(message)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it leaves the run once the delete is done
+                self.clock.raise_soon(error)
 
     def _leave_flight(self, message: Message) -> None:
         flight = message._flight
@@ -556,6 +560,8 @@ class Store:
             self.delayed -= 1
             self.visible += 1
             heappush(self._returned, (message._rank_us, message._sequence, message))
+            if self._trace.active:
+                self._trace.add((now_us, AVAILABLE, self, message))
         for flight in deadlines.pop_flights(now_us):
             for message in flight.messages:
                 if message._flight is flight:

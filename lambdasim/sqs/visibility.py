@@ -3,28 +3,32 @@ What comes back by itself: delayed messages and flights, by the instant at which
 
 Deadlines mostly come in order (one timeout, time moving on), so flights live in a deque, and only those that are out of
 order in a heap. Nothing is searched for: a message that leaves its flight is counted out of it, and a flight without
-messages is dropped when it comes to the front.
+messages is dropped when it comes to the front, or when such flights are more than the others.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
+from typing import Final
 
 from lambdasim.sqs.message import Flight, Message, State
+
+_SWEEP_MIN: Final = 256
 
 
 class Deadlines:
     """The ends of delays and visibility timeouts of one queue."""
 
-    __slots__ = ("_delayed", "_in_order", "_number", "_others")
+    __slots__ = ("_delayed", "_in_order", "_number", "_others", "_sweep_at")
 
     def __init__(self) -> None:
         self._in_order: deque[Flight] = deque()
         self._others: list[tuple[int, int, Flight]] = []
         self._delayed: list[tuple[int, int, Message]] = []
         self._number = 0
+        self._sweep_at = _SWEEP_MIN  # flights kept, dead ones too, at which the dead are swept out
 
     def add_flight(self, flight: Flight) -> None:
         """Take a flight in. Runtime: `O(1)` when its deadline is the latest, else `O(log n)`."""
@@ -36,6 +40,17 @@ class Deadlines:
         else:
             self._number += 1
             heappush(self._others, (flight.deadline_us, self._number, flight))
+        if len(in_order) + len(self._others) > self._sweep_at:
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """Drop dead flights wherever they are: one long flight at the front must not keep all that came after it."""
+        living = [flight for flight in self._in_order if flight.live]
+        self._in_order.clear()
+        self._in_order.extend(living)
+        self._others = [entry for entry in self._others if entry[2].live]
+        heapify(self._others)
+        self._sweep_at = _SWEEP_MIN + 2 * (len(living) + len(self._others))
 
     def add_delayed(self, message: Message, available_at_us: int) -> None:
         """Take a delayed message in. Runtime: `O(log n)`."""

@@ -323,12 +323,23 @@ def test_with_partial_answers_a_timeout_fails_the_batch(sim):
 
 
 @pytest.mark.rule("ESM-190")
+@pytest.mark.filterwarnings("ignore:.* returned batchItemFailures")
 @pytest.mark.parametrize("row", [row for row in ROWS if row[:2] not in {"20", "21"}])
 def test_without_partial_answers_the_return_value_is_ignored(sim, row):
     runs = batch_of_five(sim, ROWS[row][0], ())
     sim.run(until=1)
     assert runs.queue.snapshot().deleted == 5
     assert runs.mapping.snapshot().failed_invoke_event_count == 0
+
+
+@pytest.mark.rule("ESM-190")
+def test_a_partial_answer_that_nobody_asked_for_is_warned_of_once(sim):
+    runs = batch_of_five(sim, fixed({"batchItemFailures": [{"itemIdentifier": "x"}]}), ())
+    sim.call_at(5, runs.queue.send_message, "again")
+    with pytest.warns(UserWarning, match="no ReportBatchItemFailures") as warned:
+        sim.run()
+    assert len(warned) == 1
+    assert runs.queue.snapshot().deleted == 6
 
 
 @pytest.mark.rule("ESM-190")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import suppress
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -28,6 +29,8 @@ from lambdasim import (
 from lambdasim.errors.lambda_ import ResourceConflictException
 from lambdasim.errors.sqs import OverLimit
 from tests.strategies import near
+
+pytestmark = pytest.mark.filterwarnings("ignore:.* returned batchItemFailures")
 
 SECOND = 1_000_000
 SAMPLE = st.sampled_from

@@ -43,7 +43,7 @@ MAY_IMPORT: Final = {
 FOUNDATIONS: Final = {
     "errors": frozenset[str](),
     "units": frozenset({"errors"}),
-    "settings": frozenset({"errors"}),
+    "settings": frozenset({"errors", "units"}),
 }
 
 # What may be imported inside a function, by layer, whatever the table above says: optional extras, and modules of ours

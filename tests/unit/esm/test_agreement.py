@@ -11,11 +11,14 @@ from decimal import Decimal
 from heapq import heappop, heappush
 from itertools import count
 
+import pytest
 from attrs import Factory, define, field, frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdasim import BackoffModel, RedrivePolicy, ScalingModel, Simulation, SqsConfig, ThrottleRetry
+
+pytestmark = pytest.mark.filterwarnings("ignore:.* returned batchItemFailures")
 
 SECOND = 1_000_000
 
