@@ -221,7 +221,7 @@ class Pollers:
     def waiting_since(self, *, at_wake: bool) -> tuple[int, int] | None:
         """Return the start of the receive that has been open longest."""
         self._advance(at_wake=at_wake)
-        starts = [(self._waiting[0][0], self._waiting[0][2].asked_number)] if self._waiting else []
+        starts = [self._waiting[0][:2]] if self._waiting else []
         ended_by_us, wait_us = self.clock.now_us - at_wake, self._wait_us
         starts += [
             (slot.asked_us + max(0, ended_by_us - slot.asked_us) // wait_us * wait_us, slot.asked_number)
@@ -321,8 +321,8 @@ class Pollers:
         """Stand in line with an open receive."""
         slot.state = SlotState.POLLING
         slot.asked_us = slot.first_asked_us = now_us = self.clock.now_us
-        slot.asked_number = self.clock.count()
-        heappush(self._waiting, (now_us, slot.number, slot))
+        slot.asked_number = number = self.clock.count()
+        heappush(self._waiting, (now_us, number, slot))
         self.waits = True
         if len(self._waiting) == self.slots and self.phase is Phase.ACTIVE:
             self._consider_idle()

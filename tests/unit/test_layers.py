@@ -176,7 +176,7 @@ def test_importing_the_package_loads_no_optional_dependency() -> None:
         ("metrics/names.py", "from lambdasim.workload import Poisson"),
         ("errors/__init__.py", "from lambdasim.units import seconds"),
         ("units.py", "from lambdasim import settings"),
-        ("settings.py", "from lambdasim.units import seconds"),
+        ("settings.py", "from lambdasim.clock import Clock"),
         ("simulation.py", "from lambdasim.planning import sweep"),
         ("cli/__init__.py", "from lambdasim.testing import explore"),
     ],

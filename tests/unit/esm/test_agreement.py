@@ -101,6 +101,7 @@ class Slot:
     number: int
     state: str = "turning"
     since_us: int = -1  # when the open receive began
+    place: int = -1  # among those of that instant: one that follows an empty receive keeps its own
     batch: list = Factory(list)  # (message, number of the delivery, deadline)
     window_us: int = -1  # its end
     previous_us: int | None = None
@@ -113,6 +114,7 @@ class Naive:
     now_us: int = 0
     events: list = Factory(list)
     counter: count = field(factory=count)
+    places: count = field(factory=count)
     messages: list = Factory(list)
     dead: int = 0
     deleted: int = 0
@@ -174,7 +176,7 @@ class Naive:
             waiting = [reader for reader in self.readers if reader.open_receives()]
             if not waiting:
                 return
-            first = min(waiting, key=lambda reader: min(slot.since_us for slot in reader.open_receives()))
+            first = min(waiting, key=lambda reader: min((s.since_us, s.place) for s in reader.open_receives()))
             if not first.serve():
                 return
 
@@ -245,7 +247,7 @@ class Reader:
         if gathering:
             return min(gathering, key=lambda slot: (slot.window_us, slot.number))
         polling = [slot for slot in self.slots if slot.state == "polling"]
-        return min(polling, key=lambda slot: (slot.since_us, slot.number), default=None)
+        return min(polling, key=lambda slot: (slot.since_us, slot.place), default=None)
 
     def serve(self):
         served = False
@@ -280,7 +282,9 @@ class Reader:
         self.open(slot)
         return True
 
-    def open(self, slot):
+    def open(self, slot, *, again=False):
+        if not again:
+            slot.place = next(self.naive.places)
         slot.since_us = since_us = self.now()
         ends_us = since_us + 20 * SECOND
         if slot.state == "gathering":
@@ -297,7 +301,7 @@ class Reader:
                 ends_us = min(ends_us, slot.window_us)
             if ends_us == self.now() > slot.since_us:
                 due.append(slot)
-        for slot in sorted(due, key=lambda slot: (slot.since_us, slot.number)):
+        for slot in sorted(due, key=lambda slot: (slot.since_us, slot.place)):
             self.empty += 1
             if slot.state == "polling" and len(self.slots) > self.allowed:  # S6
                 self.retire(slot)
@@ -305,7 +309,7 @@ class Reader:
                 self.target = max(float(self.initial), round(self.target - 1, 6))
                 self.retire(slot)
             else:
-                self.open(slot)
+                self.open(slot, again=True)
 
     def turn(self, slot):
         if self.receive(slot):
