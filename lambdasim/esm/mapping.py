@@ -13,7 +13,6 @@ from lambdasim.errors import UsageError
 from lambdasim.errors.lambda_ import (
     InvalidParameterValueException,
     ResourceConflictException,
-    ValidationException,
 )
 from lambdasim.esm.limits import (
     BATCH_SIZE_MAX,
@@ -32,6 +31,7 @@ from lambdasim.esm.limits import (
 from lambdasim.esm.pollers import Pollers
 from lambdasim.esm.scaling import plan_cap
 from lambdasim.lambda_ import Function
+from lambdasim.lambda_.function import check_range
 from lambdasim.settings import Settings
 from lambdasim.sqs import Queue
 
@@ -212,24 +212,11 @@ class EventSourceMapping:
 
 def check_numbers(batch_size: object, window_s: object, maximum_concurrency: object) -> None:
     """Refuse numbers out of their ranges, as AWS does before it looks at anything else (ESM-030 row 1)."""
-    _check_range("batchSize", batch_size, 1, BATCH_SIZE_MAX)
-    _check_range("maximumBatchingWindowInSeconds", window_s, 0, WINDOW_MAX_S)
+    check_range("batchSize", batch_size, 1, BATCH_SIZE_MAX)
+    check_range("maximumBatchingWindowInSeconds", window_s, 0, WINDOW_MAX_S)
     if maximum_concurrency is not None:
         name = "scalingConfig.maximumConcurrency"
-        _check_range(name, maximum_concurrency, MAXIMUM_CONCURRENCY_MIN, MAXIMUM_CONCURRENCY_MAX)
-
-
-def _check_range(field: str, value: object, low: int, high: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        msg = f"{field}={value!r} is no whole number"
-        raise UsageError(msg)
-    bound = f"greater than or equal to {low}" if value < low else f"less than or equal to {high}"
-    if not low <= value <= high:
-        msg = (
-            f"1 validation error detected: Value '{value}' at '{field}' failed to satisfy constraint: Member must have "
-            f"value {bound}"
-        )
-        raise ValidationException(msg)
+        check_range(name, maximum_concurrency, MAXIMUM_CONCURRENCY_MIN, MAXIMUM_CONCURRENCY_MAX)
 
 
 def _check_words(name: str, given: Sequence[str], allowed: str) -> None:

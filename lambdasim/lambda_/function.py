@@ -147,8 +147,8 @@ class Function:
         _check_name(name)
         self.timeout = limits.timeout_default_s if timeout is None else timeout
         self.memory_size = limits.memory_default_mb if memory_size is None else memory_size
-        _check_range("timeout", self.timeout, limits.timeout_min_s, limits.timeout_max_s)
-        _check_range("memorySize", self.memory_size, limits.memory_min_mb, limits.memory_max_mb)
+        check_range("timeout", self.timeout, limits.timeout_min_s, limits.timeout_max_s)
+        check_range("memorySize", self.memory_size, limits.memory_min_mb, limits.memory_max_mb)
         if architecture not in ("x86_64", "arm64"):
             msg = f"architecture={architecture!r}: it is x86_64 or arm64"
             raise UsageError(msg)
@@ -523,7 +523,7 @@ class Function:
                 f"reserved_concurrent_executions={amount!r} is no whole number; give 0 or more, or None for no reserve"
             )
             raise UsageError(msg)
-        _check_range("reservedConcurrentExecutions", amount, 0, None)
+        check_range("reservedConcurrentExecutions", amount, 0, None)
         in_flight = self.in_flight if self.reserved_concurrent_executions is None else 0
         self.pool.reserve(self.name, amount, self.clock.now_us, in_flight=in_flight)
         self.reserved_concurrent_executions = amount
@@ -569,7 +569,8 @@ def _check_name(name: object) -> None:
         raise ValidationException(msg)
 
 
-def _check_range(field: str, value: object, low: int, high: int | None) -> None:
+def check_range(field: str, value: object, low: int, high: int | None) -> None:
+    """Refuse a number out of its range in AWS's words (LAM-022, ESM-030), and what is no whole number."""
     if isinstance(value, bool) or not isinstance(value, int):
         msg = f"{field}={value!r} is no whole number"
         raise UsageError(msg)
