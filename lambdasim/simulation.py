@@ -537,7 +537,11 @@ class Simulation:
         return self.clock.trace
 
     def subscribe(self, observer: Callable[[Record], object]) -> Subscription:
-        """Call `observer(record)` for each record from now on; returns a handle with `cancel()`."""
+        """
+        Call `observer(record)` for each record from now on; returns a handle with `cancel()`.
+
+        What it raises leaves the run once the event is complete; after a call from outside, the next run.
+        """
         return self.clock.trace.subscribe(observer)
 
     def check_invariants(self) -> None:

@@ -122,7 +122,11 @@ class Store:
         return 0 if self.in_flight >= self.config.inflight_limit_standard else self.visible - self._exhausted
 
     def on_deleted(self, callback: Callable[[Message], object]) -> None:
-        """Call `callback(message)` for each message that a delete removes, at that instant."""
+        """
+        Call `callback(message)` for each message that a delete removes, at that instant.
+
+        What it raises leaves the run once the delete is complete; after a call from outside, the next run.
+        """
         self._on_deleted.append(callback)
 
     def check_invariants(self) -> None:
@@ -223,8 +227,7 @@ class Store:
         self.billed_requests += calls
         self._delete_successes += len(messages)
         deletes_stale = self.config.stale_delete == "delete"
-        flown = 0
-        trace, tells = self._trace, bool(self._on_deleted)
+        flown: list[Message] = []
         for message, count in zip(messages, receive_counts, strict=True):
             if message.receive_count != count and not deletes_stale:
                 continue
@@ -237,20 +240,20 @@ class Store:
             flight.live -= 1
             if not flight.live and not flight.held:
                 self._loose_flights -= 1
-            flown += 1
-            if trace.active:
-                trace.add((now_us, DELETED, self, message))
-            if tells:
-                self._tell_deleted(message)
-        self.in_flight -= flown
-        self.deleted += flown
+            flown.append(message)
+        self.in_flight -= len(flown)
+        self.deleted += len(flown)
         if self._by_handle:
-            for message in messages:
-                if message._state is _DELETED:
-                    self._by_handle.pop(message._sequence, None)
+            for message in flown:
+                self._by_handle.pop(message._sequence, None)
+        if self._trace.active or self._on_deleted:
+            for message in flown:
+                if self._trace.active:
+                    self._trace.add((now_us, DELETED, self, message))
+                self._tell_deleted(message)
         self._ages.trim(self.visible + self.in_flight + self.delayed)
         self._relax()
-        if self.visible and self.in_flight + flown >= self.config.inflight_limit_standard:
+        if self.visible and self.in_flight + len(flown) >= self.config.inflight_limit_standard:
             self._wake()  # there is room again (SQS-208)
 
     def let_go(self, flights: Iterable[Flight]) -> None:
@@ -433,7 +436,7 @@ class Store:
             message.receive_count,
             message.first_received_at_us,
             None,
-            message._runs,
+            dict(message._runs) if isinstance(message._runs, dict) else message._runs,
             Arrival(source.arn, now_us, message.receive_count),
         )
         self.arrived += 1

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lambdasim import RedrivePolicy, Simulation
+from lambdasim import RedrivePolicy, ScalingModel, Simulation
 from lambdasim.errors import ParamValidationError, UsageError
 from lambdasim.errors.lambda_ import ResourceNotFoundException, TooManyRequestsException
 from lambdasim.errors.sqs import InvalidAddress
@@ -144,3 +144,49 @@ def test_settings_that_are_no_collection_are_refused(given):
 def test_somebody_who_cannot_choose_is_refused():
     with pytest.raises(UsageError, match="choices=5"):
         Simulation(choices=5)
+
+
+@pytest.mark.rule("ESM-103", "ESM-101")
+@pytest.mark.parametrize(("first_s", "target"), [(10.1, 2), (10.5, 3)], ids=["stale", "fresh"])
+def test_a_receive_at_the_cap_is_demand_for_the_next_growth_tick_only(first_s, target):
+    """The last receive comes at first_s + 0.4; the control tick at 11 s brings L to 2, and a growth tick follows it."""
+    sim = Simulation(settings=[ScalingModel(initial=2, max=4, demand="nonempty_receive")])
+    queue = sim.create_queue("orders", visibility_timeout=200)
+
+    def handler(event, context):
+        if sim.now < 9:
+            context.sleep(first_s)
+            raise ValueError("the first ones fail")
+        context.sleep(60)
+
+    mapping = sim.create_event_source_mapping(
+        queue, sim.create_function("worker", handler, duration=0, timeout=100), batch_size=1
+    )
+    for _ in range(60):
+        queue.send_message("a")
+    sim.run(until_us=10_999_999)
+    assert mapping.snapshot().target == 4
+    sim.run(until=11)
+    assert mapping.snapshot().target == target
+
+
+def test_a_watcher_of_deletes_sees_the_counts_as_they_are_then(sim):
+    queue = sim.create_queue("orders")
+    seen = []
+    queue.on_deleted(lambda message: seen.append((queue.snapshot().deleted, queue.snapshot().in_flight)))
+    queue.send_message("a")
+    sim.create_event_source_mapping(queue, sim.create_function("worker"))
+    sim.run()
+    assert seen == [(1, 0)]
+
+
+def test_a_moved_message_keeps_the_runs_that_it_had_when_it_left(sim):
+    dlq = sim.create_queue("dlq")
+    queue = sim.create_queue("orders", redrive_policy=RedrivePolicy(dlq, max_receive_count=2))
+    sim.create_event_source_mapping(queue, sim.create_function("failing", failure_rate=1))
+    queue.send_message("a")
+    (left,) = queue.messages
+    sim.run()
+    sim.create_event_source_mapping(dlq, sim.create_function("rescue", failure_rate=1))
+    sim.run(until=sim.now + 1)
+    assert (left.invocation_count, dlq.messages[0].invocation_count) == (2, 3)
