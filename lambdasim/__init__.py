@@ -2,6 +2,7 @@
 
 from lambdasim.clock import Benign, Clock, Seeded
 from lambdasim.esm import BackoffModel, BatchWindowModel, EventSourceMapping, PollModel, ScalingModel, ThrottleRetry
+from lambdasim.faults import Faults
 from lambdasim.lambda_ import (
     ColdStartModel,
     ConcurrencyPool,
@@ -14,7 +15,7 @@ from lambdasim.lambda_ import (
     ScalingRate,
 )
 from lambdasim.simulation import Simulation
-from lambdasim.sqs import Queue, RedrivePolicy, SqsConfig
+from lambdasim.sqs import Queue, RedrivePolicy, SqsConfig, SqsFaults
 
 __version__ = "0.1.0"
 
@@ -27,6 +28,7 @@ __all__ = [
     "ConcurrencyPool",
     "EnvironmentModel",
     "EventSourceMapping",
+    "Faults",
     "Function",
     "LambdaLimits",
     "PollModel",
@@ -40,6 +42,7 @@ __all__ = [
     "Seeded",
     "Simulation",
     "SqsConfig",
+    "SqsFaults",
     "ThrottleRetry",
     "__version__",
 ]

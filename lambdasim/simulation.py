@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from random import Random
-from typing import Any, Final, Protocol, TypeVar, cast, runtime_checkable
+from typing import Any, Final, Protocol, TypeVar, Unpack, cast, runtime_checkable
 
 from attrs import evolve
 
@@ -17,7 +16,7 @@ from lambdasim.errors.lambda_ import (
     ResourceConflictException,
     ResourceNotFoundException,
 )
-from lambdasim.errors.sqs import InvalidAddress, QueueDoesNotExist, QueueNameExists
+from lambdasim.errors.sqs import QueueDoesNotExist
 from lambdasim.esm import EventSourceMapping
 from lambdasim.esm.limits import MAPPING_SETTINGS
 from lambdasim.esm.mapping import check_numbers
@@ -26,8 +25,16 @@ from lambdasim.lambda_.function import Handler
 from lambdasim.lambda_.limits import FUNCTION_SETTINGS, DurationLike
 from lambdasim.metrics import Metrics
 from lambdasim.settings import Settings
-from lambdasim.sqs import Queue, RedrivePolicy, SqsConfig
+from lambdasim.sqs import Endpoint, Queue, Registry, SqsConfig, SqsFaults
+from lambdasim.sqs.attributes import QueueAttributes
 from lambdasim.sqs.limits import partition_of
+from lambdasim.sqs.results import (
+    CancelMessageMoveTaskResult,
+    GetQueueUrlResult,
+    ListMessageMoveTasksResult,
+    ListQueuesResult,
+    StartMessageMoveTaskResult,
+)
 from lambdasim.units import Duration, seconds
 
 T = TypeVar("T")
@@ -130,8 +137,10 @@ class Simulation:
         start: The instant of zero: a whole minute of UTC.
         region, account_id: Of everything made here.
         concurrent_executions: The account's concurrency; 1,000 by default.
-        faults: None: imperfections of AWS are not modelled in this version.
-        choices: Who answers what AWS leaves open; the benign default when nobody is given.
+        faults: What may go wrong, such as `Faults(duplicate_probability=0.05)` or `Faults.at_least_once()`; nothing when
+            not given.
+        choices: Who answers what AWS leaves open. When nobody is given: the benign default, and where faults are on,
+            draws with the seed of the simulation.
         settings: Value objects that hold for everything made here, at most one of a class.
         execution: `"plain"`: a handler runs whole at the instant at which it starts.
         trace: How many records are kept; None for all, 0 for none.
@@ -156,14 +165,14 @@ class Simulation:
         region: str = "us-east-1",
         account_id: str = "123456789012",
         concurrent_executions: int | None = None,
-        faults: None = None,
+        faults: SqsFaults | None = None,
         choices: Chooser | None = None,
         settings: Iterable[object] = (),
         execution: str = "plain",
         trace: int | None = 10_000,
     ) -> None:
-        if faults is not None:
-            msg = f"faults={faults!r}: imperfections of AWS are not modelled in this version; leave it out"
+        if faults is not None and not isinstance(faults, SqsFaults):
+            msg = f"faults={faults!r}: give Faults, such as Faults(duplicate_probability=0.05)"
             raise UsageError(msg)
         if execution != "plain":
             msg = f"execution={execution!r} is not modelled in this version; it is 'plain'"
@@ -183,16 +192,19 @@ class Simulation:
         self.clock = Clock(seed=seed, start=start, choices=choices, trace=trace)
         self.pool = ConcurrencyPool.of(self._settings.get(LambdaLimits), self._settings.get(RpsModel))
         self.prices = self._settings.get(PriceBook)
-        self._queues: dict[str, Queue] = {}
+        self.faults = faults
+        self._registry = Registry(self.clock)
+        self._endpoints: dict[tuple[str, str], Endpoint] = {}
+        self._sqs = self._endpoint(region, account_id)
         self._functions: dict[str, Function] = {}
         self._mappings: dict[str, EventSourceMapping] = {}
         self._feeds: dict[str, int] = {}  # by the name of the target: no feed moves the arrivals of another
-        self.metrics = Metrics(self.clock, self.pool, self._queues, self._functions, self._mappings)
+        self.metrics = Metrics(self.clock, self.pool, self._registry.queues, self._functions, self._mappings)
 
     def __repr__(self) -> str:
         """Show the instant and how much there is."""
         return (
-            f"<simulation at {self.now} s: {len(self._queues)} queues, {len(self._functions)} functions, "
+            f"<simulation at {self.now} s: {len(self._registry.queues)} queues, {len(self._functions)} functions, "
             f"{len(self._mappings)} mappings>"
         )
 
@@ -271,54 +283,111 @@ class Simulation:
         self,
         queue_name: str,
         *,
-        delay_seconds: int | None = None,
-        maximum_message_size: int | None = None,
-        message_retention_period: int | None = None,
-        receive_message_wait_time_seconds: int | None = None,
-        visibility_timeout: int | None = None,
-        redrive_policy: RedrivePolicy | Mapping[str, Any] | str | None = None,
+        attributes: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
         settings: Iterable[object] = (),
-        **others: object,
+        faults: SqsFaults | None = None,
+        region: str | None = None,
+        account_id: str | None = None,
+        **keywords: Unpack[QueueAttributes],
     ) -> Queue:
         """
-        Make a standard queue, or return the one of this name if everything given here is as it has it.
+        Make a queue, or return the one of this name if every attribute given here is as it has it.
 
         Args:
-            queue_name: And all others: see `Queue`.
+            queue_name: 1 to 80 characters of `A-Z a-z 0-9 _ -`; the name of a FIFO queue ends in `.fifo`.
+            attributes: AWS's map of texts, to the letter.
+            tags: Of a new queue.
+            settings: At most one `SqsConfig`, for this queue.
+            faults: What may go wrong in this queue, instead of what may in the simulation.
+            region, account_id: Where and whose it is; those of the simulation by default.
+            keywords: Attributes in our form, such as `visibility_timeout=30`: see `QueueAttributes`.
         Raises:
             QueueNameExists: There is one with another value for an attribute given (SQS-041).
-            UsageError: A parameter that this version does not have, by name.
+            QueueDeletedRecently: There was one less than 60 s ago (SQS-043).
+            InvalidParameterValueException: The name or a policy is not allowed (SQS-027, SQS-101).
+            InvalidAttributeName: No such attribute, or not on this type of queue.
+            InvalidAttributeValue: An attribute is out of its range.
+            UsageError: A parameter that there is not, by name.
+
+        Rules: SQS-040 to SQS-046.
         """
-        _refuse("create_queue", others)
-        given = {
-            name: value
-            for name, value in (
-                ("delay_seconds", delay_seconds),
-                ("maximum_message_size", maximum_message_size),
-                ("message_retention_period", message_retention_period),
-                ("receive_message_wait_time_seconds", receive_message_wait_time_seconds),
-                ("redrive_policy", redrive_policy),
-                ("visibility_timeout", visibility_timeout),
-            )
-            if value is not None
-        }
-        own = [self._placed(value) if isinstance(value, SqsConfig) else value for value in settings]
-        narrower = Settings(own, allowed=(SqsConfig,), where=f"queue {queue_name!r}", wider=self._settings)
-        existing = next((queue for queue in self._queues.values() if queue.name == queue_name), None)
-        # What is given is checked as for a new queue, also where there is one already (SQS-046).
-        queue = Queue(queue_name, self.clock, settings=narrower, find_queue=self._queues.get, **cast("Any", given))
-        if existing is None:
-            self._queues[queue.arn] = queue
-            return queue
-        if own and queue.config != existing.config:
-            msg = f"settings of queue {queue_name!r}: it exists with others; leave them out"
-            raise UsageError(msg)
-        for name in sorted(given):
-            if not _same(name, getattr(queue, name), getattr(existing, name)):
-                attribute = "".join(word.capitalize() for word in name.split("_"))
-                msg = f"A queue already exists with the same name and a different value for attribute {attribute}"
-                raise QueueNameExists(msg)
-        return existing
+        endpoint = self._endpoint(region or self.region, account_id or self.account_id)
+        return endpoint.create_queue(
+            queue_name, attributes=attributes, tags=tags, settings=settings, faults=faults, **keywords
+        )
+
+    def get_queue_url(self, queue_name: str, queue_owner_aws_account_id: str | None = None) -> GetQueueUrlResult:
+        """
+        Return where a queue is (SQS-050).
+
+        Args:
+            queue_name: Of the queue.
+            queue_owner_aws_account_id: Whose it is; the simulation's account when not given.
+        Raises:
+            QueueDoesNotExist: There is none.
+        """
+        return self._sqs.get_queue_url(queue_name, queue_owner_aws_account_id)
+
+    def list_queues(
+        self, queue_name_prefix: str | None = None, max_results: int | None = None, next_token: str | None = None
+    ) -> ListQueuesResult:
+        """
+        Return the URLs of the queues of this region and account, sorted by name (SQS-051, SQS-052).
+
+        Args:
+            queue_name_prefix: What their names begin with.
+            max_results: 1 to 1,000; None: 1,000 at most, and no further page.
+            next_token: Of the page before.
+        Raises:
+            InvalidParameterValueException: Out of range, or no such token.
+        """
+        return self._sqs.list_queues(queue_name_prefix, max_results, next_token)
+
+    def start_message_move_task(
+        self,
+        source_arn: str | Queue,
+        destination_arn: str | Queue | None = None,
+        max_number_of_messages_per_second: int | None = None,
+    ) -> StartMessageMoveTaskResult:
+        """
+        Move the messages of a dead-letter queue, to the queues they came from or to another one (SQS-460 to SQS-465).
+
+        Args:
+            source_arn: Of a queue that is the dead-letter queue of some other; the queue itself will do.
+            destination_arn: Where to; None: each back to where it came from.
+            max_number_of_messages_per_second: 1 to 500; None: `SqsConfig.redrive_default_rate`.
+        Raises:
+            ResourceNotFoundException: A queue does not exist.
+            InvalidParameterValueException: Anything else (SQS-461).
+            UnsupportedOperation: 100 tasks are at work.
+        """
+        return self._sqs.start_message_move_task(source_arn, destination_arn, max_number_of_messages_per_second)
+
+    def cancel_message_move_task(self, task_handle: str) -> CancelMessageMoveTaskResult:
+        """
+        End a move task; what it moved stays where it is (SQS-466, SQS-467).
+
+        Raises:
+            InvalidParameterValueException: No handle of a task.
+            ResourceNotFoundException: The task, or its queue, does not exist, or the task has ended.
+        """
+        return self._sqs.cancel_message_move_task(task_handle)
+
+    def list_message_move_tasks(
+        self, source_arn: str | Queue, max_results: int | None = None
+    ) -> ListMessageMoveTasksResult:
+        """
+        Return the newest move tasks of a queue (SQS-468).
+
+        Args:
+            source_arn: Of the queue; the queue itself will do.
+            max_results: 1 (None) to 10.
+        Raises:
+            ResourceNotFoundException: No such queue.
+            InvalidParameterValueException: Out of range, or no ARN.
+        """
+        return self._sqs.list_message_move_tasks(source_arn, max_results)
 
     def create_function(
         self,
@@ -452,28 +521,7 @@ class Simulation:
             QueueDoesNotExist: There is none (SQS-024, SQS-025).
             InvalidAddress: The URL is of another Region (SQS-026).
         """
-        matches = []
-        if isinstance(ref, Queue):
-            matches = [queue for queue in self._queues.values() if queue is ref]
-        elif isinstance(ref, str):
-            if ref.startswith("arn:"):
-                matches = [queue for queue in self._queues.values() if queue.arn == ref]
-            else:
-                parts = ref.removesuffix("/").split("/")
-                host = parts[2].split(".") if len(parts) > 3 else []
-                if host[:1] == ["sqs"] and host[1:2] != [self.region]:
-                    msg = f"The address {ref} is not valid for this endpoint."
-                    raise InvalidAddress(msg)
-                account = parts[-2] if len(parts) > 1 else self.account_id
-                matches = [
-                    queue
-                    for queue in self._queues.values()
-                    if queue.name == parts[-1] and queue.config.account_id == account
-                ]
-        if matches:
-            return matches[0]
-        msg = "The specified queue does not exist."
-        raise QueueDoesNotExist(msg)
+        return self._sqs.queue(ref)
 
     def function(self, ref: str | Function) -> Function:
         """
@@ -517,7 +565,7 @@ class Simulation:
     @property
     def queues(self) -> tuple[Queue, ...]:
         """All queues, in order of creation."""
-        return tuple(self._queues.values())
+        return tuple(self._registry.queues.values())
 
     @property
     def functions(self) -> tuple[Function, ...]:
@@ -557,21 +605,23 @@ class Simulation:
             function.check_invariants()
         for mapping in self.event_source_mappings:
             mapping.check_invariants()
-        moved, arrived = (sum(getattr(queue, name) for queue in self.queues) for name in ("moved", "arrived"))
+        moved = self._registry.moved_by_gone + sum(queue.moved for queue in self.queues)
+        arrived = self._registry.arrived_at_gone + sum(queue.arrived for queue in self.queues)
         assert moved == arrived, f"{moved} messages moved to dead-letter queues, {arrived} arrived"
         in_flight = sum(function.in_flight for function in self.functions)
         assert in_flight == self.pool.in_flight, f"{in_flight} in flight by function, {self.pool.in_flight} in the pool"
 
     # ---- small things
 
-    def _placed(self, config: SqsConfig) -> SqsConfig:
-        """Return a queue's configuration in the region and account of this simulation; refuse one that names others."""
-        default = SqsConfig()
-        for name, own in self._place.items():
-            if getattr(config, name) not in (getattr(default, name), own):
-                msg = f"SqsConfig({name}={getattr(config, name)!r}): queues here live in {own!r}; leave it out"
-                raise UsageError(msg)
-        return evolve(config, **self._place)
+    def _endpoint(self, region: str, account_id: str) -> Endpoint:
+        """Return SQS as a caller of this region and account sees it."""
+        found = self._endpoints.get((region, account_id))
+        if found is None:
+            place: dict[str, Any] = {"region": region, "account_id": account_id, "partition": partition_of(region)}
+            config = evolve(self._settings.get(SqsConfig), **place)
+            settings = Settings((config,), allowed=SETTINGS, where="the simulation", wider=self._settings)
+            found = self._endpoints[region, account_id] = Endpoint(self._registry, settings, self.faults)
+        return found
 
     def _source(self, ref: Queue | str) -> Queue:
         try:
@@ -608,17 +658,6 @@ def _refuse(call: str, others: Mapping[str, object]) -> None:
         names = ", ".join(others)
         msg = f"{call}() has no parameter {names} in this version; leave it out"
         raise UsageError(msg)
-
-
-def _same(name: str, left: object, right: object) -> bool:
-    if name == "redrive_policy" and isinstance(left, str) and isinstance(right, str):
-        return _members(left) == _members(right)
-    return left == right
-
-
-def _members(policy: str) -> tuple[str, int]:
-    members = json.loads(policy)
-    return members["deadLetterTargetArn"], int(members["maxReceiveCount"])
 
 
 def _sender(target: Queue | Callable[[str], object], message: str | Callable[[int], str]) -> Callable[[int], object]:

@@ -26,7 +26,7 @@ from enum import IntEnum
 from heapq import heapify, heappop, heappush
 from typing import Any, Final, TypeVar
 
-from lambdasim.clock.choices import Benign, Chooser
+from lambdasim.clock.choices import Benign, Chooser, Seeded
 from lambdasim.clock.identifiers import Identifiers
 from lambdasim.clock.streams import Streams
 from lambdasim.clock.tasks import Task
@@ -133,6 +133,7 @@ class Clock:
         self.streams = Streams(seed)
         self.identifiers = Identifiers(seed)
         self.choices: Chooser = Benign() if choices is None else choices
+        self._lots: Chooser | None = choices
         self.trace = Trace(trace, self.raise_soon)
         self._agenda: list[Entry] = []
         self._background: list[Entry] = []
@@ -150,6 +151,13 @@ class Clock:
         self.sleep_mark = object()
         self.asked_us = 0  #: of the sleep that a process is handing to its task at this moment
         self._tasks: dict[int, Task[Any]] = {}
+
+    @property
+    def lots(self) -> Chooser:
+        """Who answers where faults are on: the chooser that was given, else draws with the seed of this clock."""
+        if self._lots is None:
+            self._lots = Seeded(self.seed)
+        return self._lots
 
     # ---- the agenda
 
@@ -332,6 +340,10 @@ class Clock:
     def sleep(self, duration: Duration) -> Awaitable[None]:
         """Return what a process awaits to let *duration* seconds (or a timedelta) pass."""
         return _pause(self, seconds(duration))
+
+    def sleep_us(self, duration_us: int) -> Awaitable[None]:
+        """The same in whole microseconds."""
+        return _pause(self, duration_us)
 
     # ---- running
 

@@ -11,8 +11,8 @@ from lambdasim.esm.limits import BatchWindowModel, ThrottleRetry
 from lambdasim.units import seconds
 
 _FRAME_BYTES: Final = len('{"Records":[]}')
-_RECORD_BYTES_MAX: Final = 2_048  # a record without its body, whatever its numbers and names are
-_ESCAPED_MAX: Final = 6  # a character of a body takes at most this many bytes in JSON: \u001f
+_RECORD_BYTES_MAX: Final = 4_096  # a record without its body and attributes, whatever its numbers and names are
+_ESCAPED_MAX: Final = 6  # a byte of a body takes at most this many bytes in JSON: \u001f
 
 
 def plan_window_end(arrived_at_us: int, previous_end_us: int | None, window_us: int, model: BatchWindowModel) -> int:
@@ -48,8 +48,8 @@ def plan_cut(held_bytes: int, held: int, sizes: Sequence[int], limit_bytes: int)
     return len(sizes)
 
 
-def longest_sure_body(batch_size: int, limit_bytes: int) -> int:
-    """Return how many characters bodies may have so that no batch can reach the payload limit, whatever they are."""
+def largest_sure_message(batch_size: int, limit_bytes: int) -> int:
+    """Return how many bytes messages may have so that no batch can reach the payload limit, whatever they are."""
     return ((limit_bytes - _FRAME_BYTES) // batch_size - _RECORD_BYTES_MAX) // _ESCAPED_MAX
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Sequence
 from typing import Any
 
 from lambdasim.sqs import Message, Queue, State
-from lambdasim.sqs.message import md5_of
+from lambdasim.sqs.content import MessageAttributes, md5_hex
+from lambdasim.sqs.message import LadenMessage
+from lambdasim.sqs.queue import carried_attributes
 
 
 class EventMaker:
@@ -49,8 +52,10 @@ class EventMaker:
                 "SenderId": sender_id,
                 "ApproximateFirstReceiveTimestamp": first,
             }
-            if message._arrival is not None:
-                attributes["DeadLetterQueueSourceArn"] = message._arrival.source_arn
+            carried: MessageAttributes | None = None
+            if message._arrival is not None or isinstance(message, LadenMessage):
+                attributes.update(carried_attributes(message))
+                carried = message._carried
             sequence = message._sequence
             if message._flight is not None or message._state is State.VISIBLE:
                 by_handle[sequence] = message
@@ -59,11 +64,13 @@ class EventMaker:
                 "receiptHandle": handle_text(sequence, receive_count),
                 "body": message.body,
                 "attributes": attributes,
-                "messageAttributes": {},
+                "messageAttributes": {} if carried is None else _in_event(carried),
             }
-            if shows_empty_digest:
+            if carried is not None:
+                record["md5OfMessageAttributes"] = carried.digest()
+            elif shows_empty_digest:
                 record["md5OfMessageAttributes"] = None
-            record["md5OfBody"] = md5_of(message.body)
+            record["md5OfBody"] = md5_hex(message.body.encode())
             record["eventSource"] = "aws:sqs"
             record["eventSourceARN"] = arn
             record["awsRegion"] = region
@@ -75,3 +82,12 @@ class EventMaker:
         (record,) = self.event((message,), (receive_count,))["Records"]
         text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
         return len(text.encode())
+
+
+def _in_event(attributes: MessageAttributes) -> dict[str, dict[str, Any]]:
+    """Return message attributes as an event has them (ESM-061)."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, data_type, value in attributes.items():
+        member, text = ("stringValue", value) if isinstance(value, str) else ("binaryValue", b64encode(value).decode())
+        found[name] = {member: text, "stringListValues": [], "binaryListValues": [], "dataType": data_type}
+    return found

@@ -66,10 +66,10 @@ class EventSourceMapping:
     Reads a queue on behalf of a function.
 
     Args:
-        queue: The source, a standard queue.
+        queue: The source.
         function: What is invoked.
-        batch_size: 1 to 10,000; above 10 a batching window of 1 s or more is needed.
-        maximum_batching_window_in_seconds: 0 to 300.
+        batch_size: 1 to 10,000; above 10 a batching window of 1 s or more is needed. On a FIFO queue at most 10.
+        maximum_batching_window_in_seconds: 0 to 300; on a FIFO queue 0.
         maximum_concurrency: 2 to 1,000; None for no limit of its own.
         function_response_types: `("ReportBatchItemFailures",)` or nothing.
         enabled: Whether it polls.
@@ -108,6 +108,12 @@ class EventSourceMapping:
         check_numbers(batch_size, maximum_batching_window_in_seconds, maximum_concurrency)
         _check_words("function_response_types", function_response_types, REPORT_BATCH_ITEM_FAILURES)
         _check_words("metrics", metrics, EVENT_COUNT)
+        if queue.is_fifo and maximum_batching_window_in_seconds:
+            msg = "Batching window is not supported for FIFO queues"
+            raise InvalidParameterValueException(msg)
+        if queue.is_fifo and batch_size > BATCH_SIZE_MAX_WITHOUT_WINDOW:
+            msg = "Batch size must not be greater than 10 for FIFO queues"
+            raise InvalidParameterValueException(msg)
         if batch_size > BATCH_SIZE_MAX_WITHOUT_WINDOW and not maximum_batching_window_in_seconds:
             msg = "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10"
             raise InvalidParameterValueException(msg)

@@ -28,7 +28,7 @@ from sortedcontainers import SortedList
 
 from lambdasim.clock import Clock, Kind, Priority, Timer
 from lambdasim.clock.meters import Beats, Ledger
-from lambdasim.esm.batching import longest_sure_body, plan_cut, plan_retry, plan_window_end
+from lambdasim.esm.batching import largest_sure_message, plan_cut, plan_retry, plan_window_end
 from lambdasim.esm.events import EventMaker
 from lambdasim.esm.limits import BackoffModel, BatchWindowModel, PollModel, ScalingModel, ThrottleRetry
 from lambdasim.esm.responses import FAILURE, SUCCESS, plan_response
@@ -157,7 +157,7 @@ class Pollers:
         self._saves_pollers = mapping.maximum_concurrency is None
         self.reports_failures = mapping.reports_batch_item_failures
         self._control_period_us = seconds(backoff.period_s, name="period_s")
-        self._sure_body_chars = longest_sure_body(mapping.batch_size, window.payload_bytes)
+        self._sure_bytes = largest_sure_message(mapping.batch_size, window.payload_bytes)
         self._is_eager = scaling.demand == "nonempty_receive"
         self.events = EventMaker(self.queue, shows_empty_digest=bool(self._window_us))
 
@@ -343,7 +343,7 @@ class Pollers:
         if self._is_eager:
             self._note_demand(now_us)
         receive_counts = [message.receive_count for message in messages]
-        if self._window_us or self.queue.largest_body_chars > self._sure_body_chars:
+        if self._window_us or self.queue.largest_body_bytes > self._sure_bytes:
             return self._add(slot, flight, messages, receive_counts, now_us)
         slot.messages = messages
         slot.receive_counts = receive_counts
@@ -355,7 +355,7 @@ class Pollers:
     def _add(self, slot: Slot, flight: Flight, messages: list[Message], receive_counts: list[int], now_us: int) -> bool:
         """Add deliveries to a batch, up to the payload limit; return whether it is closed."""
         is_cut = False
-        if self.queue.largest_body_chars > self._sure_body_chars:
+        if self.queue.largest_body_bytes > self._sure_bytes:
             messages, receive_counts, is_cut = self._cut(slot, flight, messages, receive_counts)
             if not messages and not slot.messages:
                 return False  # nothing but records too large for any event
@@ -517,10 +517,9 @@ class Pollers:
                 self.failed += len(done) - len(messages)
             flight = slot.flights[0]
             if messages is flight.messages and flight.live == len(messages):
-                self.queue.delete_flight(flight)
+                self.deleted += self.queue.delete_flight(flight)
             elif messages:
-                self.queue.delete_batch(messages, receive_counts)
-            self.deleted += len(messages)
+                self.deleted += self.queue.delete_batch(messages, receive_counts)
         for flight in slot.flights:
             if flight.live:
                 self.queue.let_go(slot.flights)
@@ -665,7 +664,7 @@ class Pollers:
         """S3, S4: one more slot if there is demand (C7)."""
         self._growth = None
         self.clock.reach(Priority.GROWTH.value, self.mapping.number)
-        has_demand = self._demand_at_us == self.clock.now_us if self._is_eager else self.queue.receivable > 0
+        has_demand = self._demand_at_us == self.clock.now_us if self._is_eager else self.queue.has_receivable
         if not has_demand or self.target >= self.cap:
             return
         self._set_target(plan_growth(self.target, self.cap, self._scaling))

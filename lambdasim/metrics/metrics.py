@@ -8,7 +8,7 @@ SQS-601, SQS-602, LAM-262 and ESM-280.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from lambdasim.clock import Clock
@@ -38,7 +38,20 @@ _QUEUE_GAUGES: Final = {
     "ApproximateNumberOfMessagesDelayed": 2,
     "ApproximateAgeOfOldestMessage": 3,
 }
+_FIFO_SUMS: Final = {"NumberOfDeduplicatedSentMessages": 8}
+_FIFO_GAUGES: Final = {"ApproximateNumberOfGroupsWithInflightMessages": 4}
+#: of fair queues: name -> member of `lambdasim.sqs.lanes.Quiet`
+_FAIR_GAUGES: Final = {
+    "ApproximateNumberOfNoisyGroups": 0,
+    "ApproximateNumberOfMessagesVisibleInQuietGroups": 1,
+    "ApproximateNumberOfMessagesNotVisibleInQuietGroups": 2,
+    "ApproximateNumberOfMessagesDelayedInQuietGroups": 3,
+    "ApproximateAgeOfOldestMessageInQuietGroups": 4,
+}
+_AGES: Final = ("ApproximateAgeOfOldestMessage", "ApproximateAgeOfOldestMessageInQuietGroups")
 _QUEUE_OTHERS: Final = ("SentMessageSize",)
+_ALL_SUMS: Final = {**_QUEUE_SUMS, **_FIFO_SUMS}
+_ALL_GAUGES: Final = {**_QUEUE_GAUGES, **_FIFO_GAUGES, **_FAIR_GAUGES}
 _FUNCTION_METRICS: Final = ("Invocations", "Errors", "Throttles", "Duration", "ConcurrentExecutions")
 _REGION_METRICS: Final = ("UnreservedConcurrentExecutions", "ClaimedAccountConcurrency")
 _MAPPING_SUMS: Final = {
@@ -50,6 +63,7 @@ _MAPPING_SUMS: Final = {
 _UNITS: Final = {
     "SentMessageSize": "Bytes",
     "ApproximateAgeOfOldestMessage": "Seconds",
+    "ApproximateAgeOfOldestMessageInQuietGroups": "Seconds",
     "Duration": "Milliseconds",
 }
 
@@ -132,9 +146,9 @@ class Metrics:
     def _all(self) -> Iterator[tuple[str, str, str, str, dict[str, str]]]:
         for queue in self._queues.values():
             where = {"QueueName": queue.name}
-            for name in _QUEUE_SUMS:
+            for name in _ALL_SUMS:
                 yield queue.name, SQS, name, "Sum", where
-            for name in _QUEUE_GAUGES:
+            for name in _ALL_GAUGES:
                 yield queue.name, SQS, name, "Maximum", where
             yield queue.name, SQS, "SentMessageSize", "Average", where
         for function in self._functions.values():
@@ -152,9 +166,9 @@ class Metrics:
     def _find(self, namespace: str, name: str, statistic: str, dimensions: Mapping[str, str]) -> Callable[[], Data]:
         """Return what gathers the data of a metric, after checking that there is such a metric."""
         names = tuple(sorted(dimensions))
-        if namespace == SQS and name in (*_QUEUE_SUMS, *_QUEUE_GAUGES, *_QUEUE_OTHERS):
+        if namespace == SQS and name in (*_ALL_SUMS, *_ALL_GAUGES, *_QUEUE_OTHERS):
             _check_dimensions(name, names, (("QueueName",),))
-            if name in _QUEUE_SUMS:
+            if name in _ALL_SUMS:
                 _check_sum(name, statistic)
             queue = next((queue for queue in self._queues.values() if queue.name == dimensions["QueueName"]), None)
             return lambda: {} if queue is None else self._of_queue(queue, name)
@@ -179,7 +193,7 @@ class Metrics:
             _check_sum(name, statistic)
             mapping = self._mappings.get(dimensions["EventSourceMappingUUID"])
             return lambda: {} if mapping is None else self._of_mapping(mapping, name)
-        known = ", ".join((*_QUEUE_SUMS, *_QUEUE_GAUGES, *_QUEUE_OTHERS))
+        known = ", ".join((*_ALL_SUMS, *_ALL_GAUGES, *_QUEUE_OTHERS))
         known_lambda = ", ".join((*_FUNCTION_METRICS, *_REGION_METRICS, *_MAPPING_SUMS))
         msg = f"no metric {namespace} {name}; {SQS} has {known}; {LAMBDA} has {known_lambda}"
         raise UsageError(msg)
@@ -193,12 +207,18 @@ class Metrics:
             for minute, times in queue.background_empty_receives_by_minute().items():
                 sums[minute] = sums.get(minute, 0) + times
             return {minute: [(total, 1)] for minute, total in sums.items()}
-        if name in _QUEUE_SUMS:
-            return {minute: [(total, 1)] for minute, total in ledger.sums(_QUEUE_SUMS[name])}
+        if not queue.is_fifo and (name in _FIFO_SUMS or name in _FIFO_GAUGES):
+            return {}
+        if name in _ALL_SUMS:
+            return {minute: [(total, 1)] for minute, total in ledger.sums(_ALL_SUMS[name])}
         if name == "SentMessageSize":
             return merge([queue.sent_sizes.data()])
-        rows = ledger.gauge(_QUEUE_GAUGES[name], self._clock.now_us)
-        if name == "ApproximateAgeOfOldestMessage":
+        if name in _FAIR_GAUGES:
+            place = _FAIR_GAUGES[name]
+            rows: Iterable[tuple[int, int]] = ((end_us, quiet[place]) for end_us, quiet in queue.quiet_minutes())
+        else:
+            rows = ledger.gauge(_ALL_GAUGES[name], self._clock.now_us)
+        if name in _AGES:
             return {
                 end_us // MINUTE_US - 1: [(0 if entered_us < 0 else (end_us - entered_us) / MICROSECONDS, 1)]
                 for end_us, entered_us in rows

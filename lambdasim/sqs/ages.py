@@ -25,18 +25,30 @@ class Ages:
 
     Args:
         left_out_after: Deliveries from which on the age metric leaves a message out; None: never.
+        keeps_moved_longer: Whether the retention of a message that was moved here counts from the move: on FIFO queues
+            it does (SQS-434).
     """
 
-    __slots__ = ("_by_age", "_by_send", "_left_out_after")
+    __slots__ = ("_by_age", "_by_send", "_keeps_moved_longer", "_left_out_after")
 
-    def __init__(self, left_out_after: int | None) -> None:
+    def __init__(self, left_out_after: int | None, *, keeps_moved_longer: bool) -> None:
         self._by_age: deque[Message] = deque()
         self._by_send: list[tuple[int, int, Message]] = []
+        self._keeps_moved_longer = keeps_moved_longer
         self._left_out_after = left_out_after
 
     def add(self, message: Message) -> None:
         """Take in a message that has just entered the queue. Runtime: `O(1)`, `O(log n)` for one that was moved."""
         self._by_age.append(message)
+        if message._arrival is not None and not self._keeps_moved_longer:
+            heappush(self._by_send, (message.sent_at_us, message._sequence, message))
+
+    def add_again(self, message: Message) -> None:
+        """Take in a message that has been here before, at the place that it had. Runtime: `O(n)`."""
+        place = len(self._by_age)
+        while place and self._by_age[place - 1]._sequence > message._sequence:
+            place -= 1
+        self._by_age.insert(place, message)
         if message._arrival is not None:
             heappush(self._by_send, (message.sent_at_us, message._sequence, message))
 
@@ -63,8 +75,12 @@ class Ages:
             by_age.popleft()
         return None
 
-    def first_sent_at_us(self) -> int | None:
-        """Return when the message was sent that retention reaches first. Runtime: `O(1)` amortised."""
+    def kept_since_us(self, message: Message) -> int:
+        """Return the instant from which the retention of a message counts (SQS-400, SQS-434)."""
+        return message.entered_at_us if self._keeps_moved_longer else message.sent_at_us
+
+    def first_kept_since_us(self) -> int | None:
+        """Return that instant of the message that retention reaches first. Runtime: `O(1)` amortised."""
         by_age, by_send = self._by_age, self._by_send
         while by_age and by_age[0]._state not in _PRESENT:
             by_age.popleft()
@@ -72,14 +88,14 @@ class Ages:
             heappop(by_send)
         # A moved message at the front of the deque is in the heap too, so the earlier of the two is right.
         if by_age and by_send:
-            return min(by_age[0].sent_at_us, by_send[0][0])
+            return min(self.kept_since_us(by_age[0]), by_send[0][0])
         if by_age:
-            return by_age[0].sent_at_us
+            return self.kept_since_us(by_age[0])
         return by_send[0][0] if by_send else None
 
-    def pop_sent_by(self, instant_us: int) -> Iterator[Message]:
+    def pop_kept_by(self, instant_us: int) -> Iterator[Message]:
         """
-        Yield the messages sent at or before *instant_us*, each once.
+        Yield the messages whose retention counts from *instant_us* or before, each once.
 
         The caller lets each go before it takes the next.
         """
@@ -88,7 +104,18 @@ class Ages:
             message = heappop(by_send)[2]
             if message._state in _PRESENT:
                 yield message
-        while by_age and (by_age[0].sent_at_us <= instant_us or by_age[0]._state not in _PRESENT):
+        while by_age and (self.kept_since_us(by_age[0]) <= instant_us or by_age[0]._state not in _PRESENT):
             message = by_age.popleft()
             if message._state in _PRESENT:
                 yield message
+
+    def messages(self) -> list[Message]:
+        """Return the messages that are in the queue, each once, in order of arrival. Runtime: `O(n log n)`."""
+        present = {message._sequence: message for message in self._by_age if message._state in _PRESENT}
+        present.update((place, message) for _, place, message in self._by_send if message._state in _PRESENT)
+        return [present[place] for place in sorted(present)]
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._by_age.clear()
+        self._by_send.clear()

@@ -33,7 +33,7 @@ class Handles:
         number = sequence << 24 | delivery
         return f"{self._head}{number << 32 | (number * _MIX + self._key) & _MASK:028x}"  # one number formats fastest
 
-    def parse(self, handle: str) -> tuple[int, int]:
+    def parse(self, handle: object) -> tuple[int, int]:
         """
         Return (place of the message in the queue, number of the delivery).
 
@@ -45,7 +45,7 @@ class Handles:
             digits = int(found["digits"], 16)
             number, check = digits >> 32, digits & _MASK
             if check == (number * _MIX + self._key) & _MASK:
-                if handle.startswith(self._head):
+                if found[0].startswith(self._head):
                     return number >> 24, number & 0xFFFFFF
                 msg = f'The receipt handle "{handle}" is not valid for this queue.'
                 raise ReceiptHandleIsInvalid(msg)

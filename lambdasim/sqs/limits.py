@@ -6,7 +6,8 @@ from typing import Final, Literal
 
 from attrs import Factory, field, frozen
 
-from lambdasim.settings import flag, maybe, one_of, whole
+from lambdasim.settings import flag, maybe, one_of, span, whole
+from lambdasim.units import Duration
 
 DELAY_MAX_S: Final = 900  # SQS-080
 RETENTION_MIN_S: Final = 60  # SQS-080
@@ -18,6 +19,16 @@ RECEIVE_MAX: Final = 10  # SQS-200
 BATCH_MAX: Final = 10  # SQS-180
 RECEIVE_COUNT_MAX: Final = 1_000  # SQS-100
 REQUEST_CHUNK_BYTES: Final = 65_536  # SQS-604
+LIST_MAX: Final = 1_000  # SQS-051
+MOVE_RATE_MAX: Final = 500  # SQS-461
+MOVE_TASKS_MAX: Final = 100  # SQS-461
+MOVE_TASK_LIST_MAX: Final = 10  # SQS-468
+MOVE_TASK_RUN_MAX_S: Final = 129_600  # SQS-465
+ATTEMPT_MEMORY_S: Final = 300  # SQS-360
+NOISY_IN_FLIGHT_MIN: Final = 30  # SQS-311
+NOISY_SHARE_PERCENT: Final = 10  # SQS-311
+NOISY_SEND_MEMORY_S: Final = 300  # SQS-313
+FIFO_CALLS_PER_SECOND: Final = 300  # SQS-414
 
 
 def partition_of(region: str) -> str:
@@ -48,8 +59,18 @@ class SqsConfig:
     invalid_chars: Literal["reject", "replace"] = field(
         default="reject", validator=one_of("reject", "replace")
     )  #: SQS-121
+    attribute_name_charset: Literal["ascii", "observed"] = field(
+        default="ascii", validator=one_of("ascii", "observed")
+    )  #: SQS-131
+    recreate_wait_s: int = field(default=60, validator=whole(0))  #: SQS-043; 0: a name is free at once
+    purge_interval_s: int = field(default=60, validator=whole(0))  #: SQS-481
+    dedup_window_s: int = field(default=300, validator=whole(0))  #: SQS-340
+    dedup_scope_propagation_s: int = field(default=60, validator=whole(0))  #: SQS-346
+    fifo_batch_atomic: bool = field(default=True, validator=flag)  #: SQS-186
     inflight_limit_standard: int = field(default=120_000, validator=whole(1))  #: SQS-410
-    overlimit: Literal["error", "empty"] = field(default="error", validator=one_of("error", "empty"))
+    inflight_limit_fifo: int = field(default=120_000, validator=whole(1))  #: SQS-411
+    fifo_scan_window: int = field(default=120_000, validator=whole(1))  #: SQS-331; messages
+    overlimit: Literal["error", "empty"] = field(default="error", validator=one_of("error", "empty"))  #: SQS-410
     stale_delete: Literal["ignore", "delete"] = field(
         default="ignore", validator=one_of("ignore", "delete")
     )  #: SQS-274
@@ -61,3 +82,10 @@ class SqsConfig:
         default="receive", validator=one_of("receive", "first_receive")
     )  #: SQS-244
     requeue_to_back_after: int | None = field(default=3, validator=maybe(whole(1)))  #: SQS-303; None: never
+    fair_queues: Literal["concurrency", "both", "off"] = field(
+        default="concurrency", validator=one_of("concurrency", "both", "off")
+    )  #: SQS-311
+    fair_window_s: int = field(default=300, validator=whole(1))  #: SQS-311
+    call_latency_s: Duration = field(default=0, validator=span())  #: SQS-005
+    enforce_fifo_throughput: bool = field(default=False, validator=flag)  #: SQS-414
+    redrive_default_rate: int = field(default=500, validator=whole(1, MOVE_RATE_MAX))  #: SQS-462; messages a second

@@ -10,12 +10,22 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from lambdasim.clock import Signal, Timer
+from lambdasim.units import MICROSECONDS
 
 if TYPE_CHECKING:
-    from lambdasim.sqs.message import Delivery
+    from lambdasim.sqs.faults import Luck
+    from lambdasim.sqs.results import Delivery
 
 
-class Consumer(Protocol):
+class Party(Protocol):
+    """Whoever waits in line."""
+
+    def serve(self, *, at_wake: bool) -> bool:
+        """Receive as often as there are messages and somebody who wants them; return whether anything came."""
+        ...
+
+
+class Consumer(Party, Protocol):
     """What a queue needs of an event source mapping."""
 
     waits: bool  #: whether a receive is open
@@ -26,10 +36,6 @@ class Consumer(Protocol):
 
         *at_wake*: asked in C2 of this instant, when receives that end at this very instant are still open.
         """
-        ...
-
-    def serve(self, *, at_wake: bool) -> bool:
-        """Receive as often as there are messages and pollers that want them; return whether anything came."""
         ...
 
     def notice_backlog(self) -> None:
@@ -45,31 +51,53 @@ class Consumer(Protocol):
         ...
 
 
-class Poll:
-    """One open long poll (SQS-207)."""
+class Ask:
+    """What a receive asks for, once it is checked."""
 
-    __slots__ = ("_serve", "answer", "end", "limit", "names", "since", "visibility_us")
+    __slots__ = ("attempt_id", "attribute_names", "limit", "names", "visibility_timeout", "wait_s")
 
     def __init__(
         self,
-        since: tuple[int, int],
         limit: int,
-        visibility_us: int,
+        visibility_timeout: int | None,
+        wait_s: int,
         names: tuple[str, ...],
-        serve: Callable[[Poll], bool],
-        end: Timer,
+        attribute_names: tuple[str, ...],
+        attempt_id: str | None,
     ) -> None:
+        self.limit = limit
+        self.visibility_timeout = visibility_timeout  # seconds; None: the queue's
+        self.wait_s = wait_s
+        self.names = names
+        self.attribute_names = attribute_names
+        self.attempt_id = attempt_id
+
+
+class Poll:
+    """One open long poll (SQS-207)."""
+
+    __slots__ = ("_serve", "answer", "ask", "end", "has_chance", "is_deaf", "since")
+
+    def __init__(self, since: tuple[int, int], ask: Ask, serve: Callable[[Poll], bool], end: Timer) -> None:
         self._serve = serve
         self.since = since  # the instant at which it began, and its number among the receives of that instant
-        self.limit = limit
-        self.visibility_us = visibility_us
-        self.names = names
+        self.ask = ask
         self.end = end
+        self.has_chance = True  # nobody was asked yet whether it misses what comes in its last second (SQS-216)
+        self.is_deaf = False  # it does
         self.answer: Signal[list[Delivery]] = Signal()
 
-    def serve(self) -> bool:
+    def serve(self, *, at_wake: bool) -> bool:
         """Answer the poll, if there is anything to receive; return whether there was."""
+        del at_wake
         return self._serve(self)
+
+    def listens(self, luck: Luck | None, now_us: int) -> bool:
+        """Return whether it takes what is there now; asked in its last second, it may miss it."""
+        if luck is not None and self.has_chance and now_us >= self.end.at_us - MICROSECONDS:
+            self.has_chance = False
+            self.is_deaf = luck.misses_last_second()
+        return not self.is_deaf
 
 
 class Line:
@@ -97,5 +125,16 @@ class Line:
             if since is not None and (best_since is None or since < best_since):
                 best, best_since = consumer, since
         if self.polls and (best_since is None or self.polls[0].since < best_since):
-            return self.polls[0].serve()
+            return self.polls[0].serve(at_wake=at_wake)
         return best is not None and best.serve(at_wake=at_wake)
+
+    def serve_any(self, luck: Luck, now_us: int, *, at_wake: bool) -> bool:
+        """Let one of the parties that wait receive, whichever luck names; return whether anything came of it."""
+        parties: list[tuple[tuple[int, int], Party]] = []
+        for consumer in self.consumers:
+            since = consumer.waiting_since(at_wake=at_wake) if consumer.waits else None
+            if since is not None:
+                parties.append((since, consumer))
+        parties += [(poll.since, poll) for poll in self.polls if poll.listens(luck, now_us)]
+        parties.sort(key=lambda party: party[0])
+        return bool(parties) and parties[luck.next_party([p for _, p in parties])][1].serve(at_wake=at_wake)

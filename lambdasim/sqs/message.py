@@ -1,30 +1,26 @@
 """
-Messages, their states, and what callers see of them.
+Messages, their states, and how they come to be in flight.
 
-A `Message` is what a queue keeps; there may be millions, so it holds numbers and makes texts when somebody looks. All
-messages that one receive delivered share a `Flight`: it is what ends when their visibility timeout does.
+A `Message` is what a queue keeps; there may be millions, so it holds numbers and makes texts when somebody looks. Most
+are a body and nothing else; what else a message may carry lives in subclasses, so that it takes no room in the others.
+All messages that one receive delivered share a `Flight`: it is what ends when their visibility timeout does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from copy import copy
 from enum import Enum
-from functools import partial
-from hashlib import md5
-from typing import TYPE_CHECKING
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Final
 
-from attrs import define, field, frozen
+from attrs import define, frozen
 
 if TYPE_CHECKING:
     from lambdasim.clock import Series
-    from lambdasim.sqs.queue import Queue
+    from lambdasim.sqs.content import MessageAttributes
 
-
-try:
-    md5(b"")  # noqa: S324 - AWS asks for it, and no secret hangs on it
-    _md5 = md5
-except ValueError:  # a Python that keeps to FIPS wants to hear that nothing hangs on it
-    _md5 = partial(md5, usedforsecurity=False)
+_SEQUENCE_NUMBER_BASE: Final = 18_850_000_000_000_000_000  # SQS-333
+_SEQUENCE_NUMBER_STEP: Final = 256
 
 
 class State(Enum):
@@ -35,7 +31,10 @@ class State(Enum):
     IN_FLIGHT = "in flight"
     DELETED = "deleted"
     EXPIRED = "expired"
-    MOVED = "moved"
+    MOVED = "moved"  #: to the dead-letter queue
+    PURGED = "purged"
+    REDRIVEN = "redriven"  #: by a message move task
+    LOST_WITH_QUEUE = "lost with its queue"
 
 
 class Flight:
@@ -78,7 +77,7 @@ class Message:
     _sequence: int  # its place in this queue, for what is ordered by arrival
     body: str
     sent_at_us: int  #: of the accepted send, not of the end of the delay (SQS-150)
-    _rank_us: int  # its place in the queue's order (SQS-300)
+    _rank_us: int  # its place in the queue's order (SQS-300); FIFO: when it last became visible (SQS-324)
     _state: State = State.VISIBLE
     receive_count: int = 0  #: deliveries so far, in all queues it was in (SQS-150)
     first_received_at_us: int | None = None
@@ -125,9 +124,70 @@ class Message:
         return self._arrival.source_arn if self._arrival else None
 
     @property
+    def message_group_id(self) -> str | None:
+        """The group it was sent with, if any (SQS-165, SQS-320)."""
+        return None
+
+    @property
+    def message_deduplication_id(self) -> str | None:
+        """On FIFO queues: the id given, or the SHA-256 of the body (SQS-343)."""
+        return None
+
+    @property
+    def sequence_number(self) -> str | None:
+        """On FIFO queues: 20 digits, growing (SQS-333)."""
+        return None
+
+    @property
+    def aws_trace_header(self) -> str | None:
+        """The trace header it was sent with, if any (SQS-135)."""
+        return None
+
+    @property
+    def message_attributes(self) -> dict[str, dict[str, Any]]:
+        """The attributes it was sent with, in AWS's form; empty without."""
+        return {}
+
+    @property
+    def _carried(self) -> MessageAttributes | None:
+        return None
+
+    @property
     def size_bytes(self) -> int:
         """What counts against the size limits (SQS-123)."""
         return len(self.body) if self.body.isascii() else len(self.body.encode())
+
+    def _copy(self) -> Message:
+        """Return the message as it would be visible again: another object, for this one has left the queue."""
+        again = copy(self)
+        again._state, again._flight = State.VISIBLE, None
+        again._runs = dict(self._runs) if isinstance(self._runs, dict) else self._runs
+        return again
+
+    def _moved(self, sequence: int, now_us: int, source_arn: str) -> Message:
+        """Return what stands for it in a dead-letter queue (SQS-433)."""
+        return Message(*self._on_arrival(sequence, now_us, source_arn))
+
+    def _redriven(self, series: Series, number: int, now_us: int) -> Message:
+        """Return the new message that a move task makes of it (SQS-464)."""
+        return Message(series, number, number, self.body, now_us, now_us)
+
+    def _on_arrival(self, sequence: int, now_us: int, source_arn: str) -> tuple[Any, ...]:
+        """Return the fields of what stands for it in a dead-letter queue: a copy with a place and a count of its own."""
+        return (
+            self._series,
+            self._number,
+            sequence,
+            self.body,
+            self.sent_at_us,
+            now_us,
+            State.VISIBLE,
+            self.receive_count,
+            self.first_received_at_us,
+            None,
+            dict(self._runs) if isinstance(self._runs, dict) else self._runs,
+            Arrival(source_arn, now_us, self.receive_count),
+        )
 
     def __repr__(self) -> str:
         """Show the beginning of the body and the state."""
@@ -135,137 +195,101 @@ class Message:
         return f"<message {body!r}, {self._state.value}, received {self.receive_count} times>"
 
 
-class SendMessageResult:
-    """The answer to a send (SQS-160)."""
+@define(eq=False, repr=False, weakref_slot=False)
+class LadenMessage(Message):
+    """A message that carries more than its body: a group, attributes or a trace header."""
 
-    __slots__ = ("_message",)
-
-    def __init__(self, message: Message) -> None:
-        self._message = message
-
-    @property
-    def message_id(self) -> str:
-        """Of the message."""
-        return self._message.message_id
-
-    @property
-    def md5_of_message_body(self) -> str:
-        """Lower-case hex (SQS-140)."""
-        return md5_of(self._message.body)
-
-    @property
-    def sequence_number(self) -> str | None:
-        """None: only FIFO queues number their messages."""
-        return None
-
-    def __repr__(self) -> str:
-        """Show the id."""
-        return f"SendMessageResult(message_id={self.message_id!r})"
-
-
-class Delivery:
-    """
-    One receipt of a message, as it was at that instant.
-
-    `attributes` holds the system attributes that were asked for (SQS-150, SQS-212); their values are texts.
-    """
-
-    __slots__ = ("_message", "_names", "_queue", "first_received_at_us", "receive_count")
-
-    def __init__(self, queue: Queue, message: Message, names: tuple[str, ...] = ()) -> None:
-        self._queue = queue
-        self._message = message
-        self._names = names
-        self.receive_count = message.receive_count  #: deliveries so far, this one included
-        self.first_received_at_us = message.first_received_at_us
-
-    @property
-    def message_id(self) -> str:
-        """The same at every delivery of the message."""
-        return self._message.message_id
-
-    @property
-    def receipt_handle(self) -> str:
-        """New at every delivery (SQS-203)."""
-        return self._queue._handle_of(self._message, self.receive_count)
-
-    @property
-    def body(self) -> str:
-        """As it was sent."""
-        return self._message.body
-
-    @property
-    def md5_of_body(self) -> str:
-        """Lower-case hex (SQS-140)."""
-        return md5_of(self._message.body)
-
-    @property
-    def sent_at_us(self) -> int:
-        """Microseconds since the start."""
-        return self._message.sent_at_us
+    _group_id: str | None = None
+    _attributes: MessageAttributes | None = None
+    _trace_header: str | None = None
 
     @property
     def message_group_id(self) -> str | None:
-        """None: only messages sent with a group have one."""
-        return None
+        """The group it was sent with, if any."""
+        return self._group_id
+
+    @property
+    def aws_trace_header(self) -> str | None:
+        """The trace header it was sent with, if any."""
+        return self._trace_header
+
+    @property
+    def message_attributes(self) -> dict[str, dict[str, Any]]:
+        """The attributes it was sent with, in AWS's form; empty without."""
+        return {} if self._attributes is None else self._attributes.to_dict()
+
+    @property
+    def _carried(self) -> MessageAttributes | None:
+        return self._attributes
+
+    @property
+    def size_bytes(self) -> int:
+        """What counts against the size limits (SQS-123)."""
+        return _size(self)
+
+    def _moved(self, sequence: int, now_us: int, source_arn: str) -> Message:
+        """Return what stands for it in a dead-letter queue (SQS-433)."""
+        message = LadenMessage(*self._on_arrival(sequence, now_us, source_arn))
+        self._load(message)
+        return message
+
+    def _redriven(self, series: Series, number: int, now_us: int) -> Message:
+        """Return the new message that a move task makes of it (SQS-464)."""
+        message = LadenMessage(series, number, number, self.body, now_us, now_us)
+        self._load(message)
+        return message
+
+    def _load(self, message: LadenMessage) -> None:
+        """Let another message carry what this one does."""
+        message._group_id, message._attributes = self._group_id, self._attributes
+        message._trace_header = self._trace_header
+
+
+@define(eq=False, repr=False, weakref_slot=False)
+class FifoMessage(LadenMessage):
+    """A message of a FIFO queue: one in the chain of its group."""
+
+    _deduplication_id: str | None = None  # None: that of its body
+    _before: FifoMessage | None = None
+    _after: FifoMessage | None = None
+    _altered_delivery: int = 0  # the delivery whose visibility timeout was changed last (SQS-362)
 
     @property
     def message_deduplication_id(self) -> str | None:
-        """None on a standard queue."""
-        return None
+        """The id given, or the SHA-256 of the body (SQS-343)."""
+        return content_hash(self.body) if self._deduplication_id is None else self._deduplication_id
 
     @property
     def sequence_number(self) -> str | None:
-        """None on a standard queue."""
-        return None
+        """20 digits, growing (SQS-333)."""
+        return sequence_number(self._sequence)
 
-    @property
-    def attributes(self) -> dict[str, str]:
-        """The system attributes asked for, by AWS's names; those that the message does not have are left out."""
-        present = self._queue._system_attributes(self._message, self.receive_count, self.first_received_at_us)
-        if "All" in self._names:
-            return present
-        return {name: present[name] for name in self._names if name in present}
+    def _moved(self, sequence: int, now_us: int, source_arn: str) -> Message:
+        """Return what stands for it in a dead-letter queue; its id becomes the deduplication id (SQS-435)."""
+        message = FifoMessage(*self._on_arrival(sequence, now_us, source_arn))
+        self._load(message)
+        message._deduplication_id = self.message_id
+        return message
 
-    @property
-    def message_attributes(self) -> Mapping[str, object]:
-        """Empty: the message was sent without any."""
-        return {}
-
-    @property
-    def md5_of_message_attributes(self) -> str | None:
-        """None: the message was sent without attributes."""
-        return None
-
-    def __repr__(self) -> str:
-        """Show the message and which delivery of it this is."""
-        return f"<delivery {self.receive_count} of {self._message!r}>"
+    def _redriven(self, series: Series, number: int, now_us: int) -> Message:
+        """Return the new message that a move task makes of it (SQS-464)."""
+        message = FifoMessage(series, number, number, self.body, now_us, now_us)
+        self._load(message)
+        message._deduplication_id = self._deduplication_id
+        return message
 
 
-@frozen(kw_only=True)
-class QueueSnapshot:
-    """A queue at one instant. The counts are exact; those of AWS are approximate (SQS-600)."""
-
-    at_us: int
-    visible: int
-    delayed: int
-    in_flight: int
-    oldest_age_us: int  #: of the metric ApproximateAgeOfOldestMessage: 0 when there is none
-    sent: int  #: accepted sends; messages moved here from another queue are not among them
-    received: int  #: deliveries
-    deleted: int  #: messages that were removed by a delete
-    expired: int  #: by retention
-    moved: int  #: to the dead-letter queue
-    arrived: int  #: from other queues, as their dead-letter queue
-    requests: int  #: API calls, empty receives included (SQS-604)
-    billed_requests: int = field()  #: requests with their payload counted per started 64 KiB (SQS-604)
-
-    @property
-    def total(self) -> int:
-        """Messages in the queue."""
-        return self.visible + self.delayed + self.in_flight
+def _size(message: Message) -> int:
+    body, attributes = message.body, message._carried
+    size = len(body) if body.isascii() else len(body.encode())
+    return size if attributes is None else size + attributes.size_bytes
 
 
-def md5_of(text: str) -> str:
-    """Return the lower-case hex MD5 of the UTF-8 text (SQS-140)."""
-    return _md5(text.encode()).hexdigest()
+def content_hash(body: str) -> str:
+    """Return the deduplication id that stands for a body (SQS-343)."""
+    return sha256(body.encode()).hexdigest()
+
+
+def sequence_number(place: int) -> str:
+    """Return the sequence number of the message with this place in a FIFO queue (SQS-333)."""
+    return str(_SEQUENCE_NUMBER_BASE + _SEQUENCE_NUMBER_STEP * place)

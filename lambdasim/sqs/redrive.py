@@ -1,10 +1,11 @@
-"""Redrive policies: where messages go that were received too often."""
+"""Redrive policies: where messages go that were received too often, and which queues may send them there."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from attrs import frozen
 
@@ -13,6 +14,10 @@ from lambdasim.sqs.limits import RECEIVE_COUNT_MAX
 
 if TYPE_CHECKING:
     from lambdasim.sqs.queue import Queue
+
+_MEMBERS: Final = ("maxReceiveCount", "deadLetterTargetArn")
+_WHOLE: Final = re.compile(r"-?[0-9]+")
+_SOURCES_MAX: Final = 10
 
 
 @frozen
@@ -40,43 +45,52 @@ class RedrivePolicy:
         )
 
 
+@frozen
 class Redrive:
-    """A redrive policy in force: the queue itself, and how many deliveries a message gets."""
+    """A redrive policy of a queue, checked: the dead-letter queue as it was then, and how many deliveries there are."""
 
-    __slots__ = ("dead_letter_queue", "max_receive_count", "text")
-
-    def __init__(self, dead_letter_queue: Queue, max_receive_count: int, text: str) -> None:
-        self.dead_letter_queue = dead_letter_queue
-        self.max_receive_count = max_receive_count
-        self.text = text
+    dead_letter_queue: Queue
+    max_receive_count: int
+    text: str  #: as it was given
 
 
-def parse_policy(
-    policy: RedrivePolicy | Mapping[str, Any] | str, find: Callable[[str], Queue | None], near: tuple[str, str, str]
-) -> Redrive:
+@frozen
+class AllowPolicy:
+    """Which queues may name a queue as their dead-letter queue (SQS-104)."""
+
+    permission: Literal["allowAll", "denyAll", "byQueue"]
+    source_queue_arns: tuple[str, ...]
+    text: str  #: as it was given
+
+    def allows(self, source_arn: str) -> bool:
+        """Return whether this queue may."""
+        return self.permission == "allowAll" or (
+            self.permission == "byQueue" and source_arn in self.source_queue_arns
+        )
+
+
+@frozen(kw_only=True)
+class Source:
+    """The queue that a redrive policy is set on, as far as the policy is checked against it."""
+
+    arn: str
+    is_fifo: bool
+
+
+def parse_redrive_policy(text: str, source: Source, find: Callable[[str], Queue | None]) -> Redrive:
     """
-    Check a policy given as an object, AWS's dictionary or its JSON text, and find its queue.
+    Check the text of a policy, and find its queue.
 
     Args:
-        policy: To be checked.
+        text: JSON.
+        source: Where it shall be set.
         find: Returns the queue of an ARN, or None.
-        near: Partition, region and account of the source queue: those of the dead-letter queue must be the same.
     Raises:
-        InvalidParameterValueException: With the reasons of SQS-101 and SQS-103.
+        InvalidParameterValueException: With the reasons of SQS-101, SQS-103 and SQS-106.
         InvalidAttributeValue: The text is no JSON object (SQS-102).
     """
-    target: Queue | None = None
-    if isinstance(policy, RedrivePolicy):
-        text = policy.to_json()
-        if not isinstance(policy.dead_letter_queue, str):
-            target = policy.dead_letter_queue
-    else:
-        text = policy if isinstance(policy, str) else json.dumps(dict(policy))
-    try:
-        members = json.loads(text)
-    except ValueError:
-        members = None
-    if not isinstance(members, dict):
+    members = _json_object(text)
+    if members is None:
         msg = "Invalid value for the parameter RedrivePolicy. Reason: Redrive policy is not a valid JSON map."
         raise InvalidAttributeValue(msg)
 
@@ -84,7 +98,7 @@ def parse_policy(
         msg = f"Value {text} for parameter RedrivePolicy is invalid. Reason: {reason}"
         return InvalidParameterValueException(msg)
 
-    for name in ("maxReceiveCount", "deadLetterTargetArn"):
+    for name in _MEMBERS:
         if name not in members:
             raise refuse(f"Redrive policy does not contain mandatory attribute: {name}.")
     limit = _whole_number(members["maxReceiveCount"])
@@ -93,23 +107,91 @@ def parse_policy(
             f"Invalid value for maxReceiveCount: {members['maxReceiveCount']}, valid values are from 1 to 1000 both "
             "inclusive."
         )
-    if len(members) > 2:
+    if len(members) > len(_MEMBERS):
         raise refuse("Only following attributes are supported: [maxReceiveCount, deadLetterTargetArn].")
-    parts = str(members["deadLetterTargetArn"]).split(":")
-    if len(parts) != 6 or parts[0] != "arn" or not all(parts[1:]):
+    arn = str(members["deadLetterTargetArn"])
+    parts = arn.split(":")
+    if parts[0] != "arn" or len(parts) < 6:
         raise refuse("Invalid value for deadLetterTargetArn.")
     if parts[2] != "sqs":
         raise refuse("Only SQS queues are valid resources for deadLetterTargetArn.")
-    if target is None:
-        target = find(members["deadLetterTargetArn"])
-    if target is None or (parts[1], parts[3], parts[4]) != near:
+    if len(parts) > 6 or not all(parts):
+        raise refuse("Invalid value for deadLetterTargetArn.")
+    near = source.arn.split(":")
+    target = find(arn)
+    if target is None or parts[:5] != near[:5]:
         raise refuse("Dead letter target does not exist.")
+    if target.is_fifo is not source.is_fifo:
+        raise refuse("Dead-letter queue must be same type of queue as the source..")
+    if not target._allows(source.arn):
+        raise refuse("Dead letter target does not allow this queue as a source.")
     return Redrive(target, limit, text)
+
+
+def parse_allow_policy(text: str) -> AllowPolicy:
+    """
+    Check the text of a redrive allow policy.
+
+    Raises:
+        InvalidParameterValueException: With the reasons of SQS-105.
+    """
+    members = _json_object(text)
+    permission = None if members is None else members.get("redrivePermission")
+    if (
+        members is None
+        or not members.keys() <= {"redrivePermission", "sourceQueueArns"}
+        or permission not in ("allowAll", "denyAll", "byQueue")  # noqa: PLR6201 - it may be anything, lists included
+    ):
+        raise _refuse_allow("Amazon SQS can't create the redrive allow policy, as it’s in an unsupported format.")  # noqa: RUF001
+    arns = members.get("sourceQueueArns")
+    if permission != "byQueue":
+        if arns is not None:
+            raise _refuse_allow("To specify one or more source queue ARNs, you must set redrivePermission to byQueue.")
+        return AllowPolicy(permission, (), text)
+    if not arns:
+        raise _refuse_allow(
+            "When you specify the byQueue permission type, you must also specify one or more sourceQueueArns values."
+        )
+    if not isinstance(arns, list) or not all(isinstance(arn, str) for arn in arns):
+        raise _refuse_allow("Amazon SQS can't create the redrive allow policy, as it’s in an unsupported format.")  # noqa: RUF001
+    if len(arns) > _SOURCES_MAX:
+        raise _refuse_allow("The maximum number of source queue ARNs you can specify is 10.")
+    return AllowPolicy("byQueue", tuple(arns), text)
+
+
+def policy_text(policy: RedrivePolicy | Mapping[str, Any] | str) -> str:
+    """Return the JSON text of a policy in whatever form it was given."""
+    if isinstance(policy, RedrivePolicy):
+        return policy.to_json()
+    return policy if isinstance(policy, str) else json.dumps(dict(policy))
+
+
+def same_json(left: str, right: str) -> bool:
+    """Return whether two texts say the same, numbers given as texts included (SQS-041)."""
+    return _normal(_json_object(left)) == _normal(_json_object(right))
+
+
+def _normal(members: dict[str, Any] | None) -> dict[str, Any] | None:
+    if members is None or "maxReceiveCount" not in members:
+        return members
+    return {**members, "maxReceiveCount": _whole_number(members["maxReceiveCount"])}
+
+
+def _refuse_allow(reason: str) -> InvalidParameterValueException:
+    return InvalidParameterValueException(f"Invalid value for the parameter RedriveAllowPolicy. Reason: {reason}")
+
+
+def _json_object(text: str) -> dict[str, Any] | None:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _whole_number(value: object) -> int | None:
     if isinstance(value, bool):
         return None
-    if isinstance(value, str):
-        return int(value) if value.isascii() and value.isdigit() else None
+    if isinstance(value, str) and _WHOLE.fullmatch(value):
+        return int(value)
     return value if isinstance(value, int) else None

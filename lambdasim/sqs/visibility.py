@@ -56,6 +56,15 @@ class Deadlines:
         """Take a delayed message in. Runtime: `O(log n)`."""
         heappush(self._delayed, (available_at_us, message._sequence, message))
 
+    def delay_anew(self, delay_us: int) -> None:
+        """Let every delayed message be so until this long after its send. Runtime: `O(n)`."""
+        self._delayed = [
+            (message.sent_at_us + delay_us, place, message)
+            for _, place, message in self._delayed
+            if message._state is State.DELAYED
+        ]
+        heapify(self._delayed)
+
     def earliest_us(self) -> int | None:
         """Return the first instant at which something ends. Runtime: `O(1)` amortised."""
         in_order, others, delayed = self._in_order, self._others, self._delayed

@@ -1,0 +1,690 @@
+"""A queue as a resource: what is set on it and shown of it, who may find it, and how it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, Protocol, Unpack, cast
+
+from attrs import evolve
+
+from lambdasim.clock import Clock, Priority, Timer
+from lambdasim.errors import ParamValidationError, UsageError
+from lambdasim.errors.sqs import (
+    InvalidParameterValueException,
+    MissingRequiredParameterException,
+    PurgeQueueInProgress,
+    QueueDoesNotExist,
+    QueueNameExists,
+    RequestThrottled,
+)
+from lambdasim.settings import Settings
+from lambdasim.sqs.attributes import Attributes, QueueAttributes, change, check_names, merge
+from lambdasim.sqs.deduplication import Attempts, SentIds
+from lambdasim.sqs.faults import SqsFaults
+from lambdasim.sqs.handles import Handles
+from lambdasim.sqs.limits import SqsConfig
+from lambdasim.sqs.names import check_name, queue_url
+from lambdasim.sqs.paging import page
+from lambdasim.sqs.permissions import add_permission, check_tags, remove_permission
+from lambdasim.sqs.records import QUEUE_DELETED
+from lambdasim.sqs.redrive import AllowPolicy, Redrive, RedrivePolicy
+from lambdasim.sqs.results import GetQueueAttributesResult, ListQueuesResult, ListQueueTagsResult, QueueSnapshot
+from lambdasim.sqs.store import Store
+from lambdasim.sqs.throughput import Throughput
+from lambdasim.units import MICROSECONDS, seconds
+
+if TYPE_CHECKING:
+    from lambdasim.sqs.message import Message
+    from lambdasim.sqs.queue import Queue
+
+NOT_THERE: Final = "The specified queue does not exist."  # SQS-025
+
+
+class Home(Protocol):
+    """Where queues find each other: what a queue needs of the registry it lives in."""
+
+    def find(self, arn: str) -> Queue | None:
+        """Return the queue of an ARN, or None."""
+        ...
+
+    def leaves(self, queue: Queue) -> None:
+        """Take note that the queue was deleted; it may linger."""
+        ...
+
+    def is_gone(self, queue: Queue) -> None:
+        """Forget the queue."""
+        ...
+
+
+class Resource(Store):
+    """What `Queue` has beside its messages."""
+
+    def __init__(
+        self,
+        name: str,
+        clock: Clock,
+        *,
+        settings: Iterable[object] | Settings = (),
+        faults: SqsFaults | None = None,
+        attributes: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+        home: Home | None = None,
+        is_free: Callable[[], object] = lambda: None,
+        **keywords: Unpack[QueueAttributes],
+    ) -> None:
+        if not isinstance(settings, Settings):
+            settings = Settings(settings, allowed=(SqsConfig,), where=f"queue {name!r}")
+        if faults is not None and not isinstance(faults, SqsFaults):
+            msg = f"faults={faults!r} of queue {name!r}: give a SqsFaults, such as SqsFaults.at_least_once()"
+            raise UsageError(msg)
+        config = settings.get(SqsConfig)
+        given = merge_new(name, attributes, cast("Mapping[str, object]", keywords))
+        is_fifo = check_name(name, given)
+        arn = f"arn:{config.partition}:sqs:{config.region}:{config.account_id}:{name}"
+        self._home = home
+        self._is_deleted = False
+        fresh = Attributes(maximum_message_size=config.max_payload_bytes, fifo_queue=is_fifo)
+        attributes_in_force = change(
+            fresh,
+            given,
+            arn=arn,
+            max_payload_bytes=config.max_payload_bytes,
+            find=self._finder(arn, keywords.get("redrive_policy"), clock),
+        )
+        checked_tags = check_tags(tags) if tags else {}
+        is_free()  # refuses a name that is taken for a while, after everything else was checked (SQS-046)
+        super().__init__(name, arn, clock, config, faults or SqsFaults(), is_fifo=is_fifo)
+        self.url = queue_url(config, name)
+        self._handles = Handles(clock.identifiers.series("simulation", ""), self._series)
+        self.created_at_us = self.modified_at_us = clock.now_us
+        self._tags = checked_tags
+        self._sources: dict[Resource, None] = {}  # queues whose policy names this one
+        self._purged_at_us: int | None = None
+        self._purge_end: Timer | None = None
+        self._deleted_at_us: int | None = None
+        self._ready_at_us = clock.now_us + seconds(self.faults.create_ready_s, name="create_ready_s")
+        self._throughput = Throughput() if is_fifo and config.enforce_fifo_throughput else None
+        self._attempts = Attempts()
+        self._sent_ids = SentIds(
+            config.dedup_window_s * MICROSECONDS,
+            config.dedup_scope_propagation_s * MICROSECONDS,
+            attributes_in_force.deduplication_scope,
+        )
+        self._attributes = self._in_force = fresh
+        self._delay_us = self._wait_s = self._max_bytes = 0
+        self._is_guarded = self._is_plain = False
+        self._show(attributes_in_force)
+        self._retention_us = attributes_in_force.message_retention_period * MICROSECONDS
+        self._put_in_force(attributes_in_force)
+        self._look_for_guards()
+
+    # ---- who may call
+
+    def _look_for_guards(self) -> None:
+        """See whether calls have to ask first, and whether a send is nothing but a send."""
+        throttles = self._luck is not None and self._luck.may_throttle
+        is_early = self.clock.now_us < self._ready_at_us
+        self._is_guarded = self._is_deleted or throttles or is_early
+        self._is_plain = not self._is_guarded and not self.is_fifo and self._luck is None
+
+    def _guard(self, *, is_about_messages: bool = False) -> None:
+        """
+        Refuse a call on a queue that is not to be found, or one that is one too many.
+
+        Raises:
+            QueueDoesNotExist: It is deleted, or not ready yet (SQS-044, SQS-060).
+            RequestThrottled: By chance (SQS-415).
+        """
+        if self._is_deleted or self.clock.now_us < self._ready_at_us:
+            raise QueueDoesNotExist(NOT_THERE)
+        if is_about_messages and self._luck is not None and self._luck.throttles():
+            msg = "Rate exceeded"
+            raise RequestThrottled(msg)
+        self._look_for_guards()
+
+    def _limit_rate(self, action: str, messages: Iterable[Message | None] = (), groups: Sequence[str] = ()) -> None:
+        """Refuse a call beyond the rate of a FIFO queue, where that is enforced (SQS-414)."""
+        if self._throughput is None:
+            return
+        keys: list[str | None] = [None]
+        if self._in_force.fifo_throughput_limit == "perMessageGroupId":
+            named = [*groups, *(message.message_group_id for message in messages if message is not None)]
+            keys = [*named] or keys
+        if not self._throughput.admits(self.clock.now_us, action, keys):
+            msg = "Rate exceeded"
+            raise RequestThrottled(msg)
+
+    # ---- attributes
+
+    def get_queue_attributes(self, attribute_names: Sequence[str] = ()) -> GetQueueAttributesResult:
+        """
+        Return attributes by AWS's names, as texts.
+
+        Args:
+            attribute_names: Which; `All` is everything that is set. Without names there is nothing.
+        Raises:
+            InvalidAttributeName: No such attribute.
+
+        Rules: SQS-002, SQS-080, SQS-088, SQS-089, SQS-600. Runtime: `O(1)`.
+        """
+        if self._is_guarded:
+            self._guard()
+        names = check_texts(attribute_names, "attribute_names")
+        check_names(names)
+        self._begin_call()
+        present: dict[str, Callable[[], str]] = {
+            "ApproximateNumberOfMessages": lambda: str(self.approximate_number_of_messages),
+            "ApproximateNumberOfMessagesDelayed": lambda: str(self.approximate_number_of_messages_delayed),
+            "ApproximateNumberOfMessagesNotVisible": lambda: str(self.approximate_number_of_messages_not_visible),
+            "CreatedTimestamp": lambda: self._timestamp(self.created_at_us),
+            "LastModifiedTimestamp": lambda: self._timestamp(self.modified_at_us),
+            "QueueArn": lambda: self.arn,
+        }
+        texts = self._attributes.to_texts()
+        wanted = sorted({**dict.fromkeys(present), **texts}) if "All" in names else list(dict.fromkeys(names))
+        return GetQueueAttributesResult(
+            {name: present[name]() if name in present else texts[name] for name in wanted if name in {**present, **texts}}
+        )
+
+    def set_queue_attributes(
+        self, attributes: Mapping[str, str] | None = None, **keywords: Unpack[QueueAttributes]
+    ) -> None:
+        """
+        Change attributes, all or none.
+
+        Args:
+            attributes: Texts by AWS's names; the empty text removes a policy or a key.
+            keywords: The same in our form; None removes.
+        Raises:
+            MissingRequiredParameterException: Nothing was given.
+            InvalidAttributeName: No such attribute, or not on this type of queue.
+            InvalidAttributeValue: A value that it cannot have.
+            InvalidParameterValueException: A redrive policy, or allow policy, that cannot be.
+
+        Rules: SQS-082 to SQS-092, SQS-100 to SQS-107. Runtime: `O(n)` for what changes messages that are here.
+        """
+        if self._is_guarded:
+            self._guard()
+        given = merge(attributes, cast("Mapping[str, object]", keywords), "set_queue_attributes")
+        if not given:
+            msg = "The request must contain the parameter Attribute.Name."
+            raise MissingRequiredParameterException(msg)
+        changed = change(
+            self._attributes,
+            given,
+            arn=self.arn,
+            max_payload_bytes=self.config.max_payload_bytes,
+            find=self._finder(self.arn, keywords.get("redrive_policy"), self.clock),
+        )
+        self._begin_call()
+        self.modified_at_us = self.clock.now_us
+        self._show(changed)
+        self._later(self.faults.attribute_propagation_s, self._put_in_force, changed)
+        self._later(self.faults.retention_propagation_s, self._put_retention_in_force, changed)
+
+    def _check_same(self, given: Mapping[str, str], policy: object) -> None:
+        """
+        Refuse attributes for a new queue of this name that differ from those that it has.
+
+        Raises:
+            QueueNameExists: The first that differs, in sorted order (SQS-041).
+            SqsError: They could not be those of any queue (SQS-046).
+        """
+        check_name(self.name, given)
+        wanted = change(
+            Attributes(maximum_message_size=self.config.max_payload_bytes, fifo_queue=self.is_fifo),
+            given,
+            arn=self.arn,
+            max_payload_bytes=self.config.max_payload_bytes,
+            find=self._finder(self.arn, policy, self.clock),
+        )
+        for name in sorted(given):
+            if not wanted.is_same(self._attributes, name):
+                msg = f"A queue already exists with the same name and a different value for attribute {name}"
+                raise QueueNameExists(msg)
+
+    def _later(self, delay_s: Any, action: Callable[[Attributes], object], attributes: Attributes) -> None:
+        """Let a change take effect, at once unless there is a delay (SQS-091)."""
+        delay_us = seconds(delay_s)
+        if not delay_us:
+            action(attributes)
+            return
+        at_us = self.clock.now_us + delay_us
+        self.clock.timer(at_us, action, attributes, priority=Priority.CONTROL.value, background=True)
+
+    def _show(self, attributes: Attributes) -> None:
+        """Have other attributes, as far as anybody who asks can tell."""
+        before, after = self._attributes.redrive_policy, attributes.redrive_policy
+        self._attributes = attributes
+        if before is not None:
+            before.dead_letter_queue._sources.pop(self, None)
+        if after is not None:
+            after.dead_letter_queue._sources[self] = None
+
+    def _put_in_force(self, attributes: Attributes) -> None:
+        """Act by these attributes from now on, except for the retention."""
+        if self._is_deleted:
+            return
+        before, self._in_force = self._in_force, attributes
+        self._visibility_us = attributes.visibility_timeout * MICROSECONDS
+        self._wait_s = attributes.receive_message_wait_time_seconds
+        self._max_bytes = attributes.maximum_message_size
+        if attributes.deduplication_scope != before.deduplication_scope:
+            self._sent_ids.change_scope(self.clock.now_us, attributes.deduplication_scope)
+        delay_us = attributes.delay_seconds * MICROSECONDS
+        if delay_us != self._delay_us:
+            self._delay_us = delay_us
+            if self.is_fifo:
+                self._delay_anew(delay_us)
+        if attributes.redrive_policy is not before.redrive_policy:
+            self._follow(attributes.redrive_policy)
+
+    def _put_retention_in_force(self, attributes: Attributes) -> None:
+        retention_us = attributes.message_retention_period * MICROSECONDS
+        if retention_us != self._retention_us and not self._is_deleted:
+            self._keep_for(retention_us)
+
+    def _follow(self, redrive: Redrive | None) -> None:
+        """Act by a redrive policy, if its queue exists (SQS-436)."""
+        is_there = redrive is not None and not redrive.dead_letter_queue._is_deleted
+        self._use_redrive(redrive if is_there else None)
+
+    def _meet(self, again: Queue) -> None:
+        """Take note that the dead-letter queue of the policy was made again."""
+        shown, in_force = self._attributes.redrive_policy, self._in_force.redrive_policy
+        if shown is not None:
+            self._show(evolve(self._attributes, redrive_policy=evolve(shown, dead_letter_queue=again)))
+        if in_force is not None:
+            self._in_force = evolve(self._in_force, redrive_policy=evolve(in_force, dead_letter_queue=again))
+            self._follow(self._in_force.redrive_policy)
+
+    def _finder(self, own_arn: str, policy: object, clock: Clock) -> Callable[[str], Queue | None]:
+        """Return what finds the queue of an ARN: this one, the one that a policy holds, or one of the same registry."""
+
+        def find(arn: str) -> Queue | None:
+            if isinstance(policy, RedrivePolicy) and not isinstance(policy.dead_letter_queue, str):
+                target = policy.dead_letter_queue
+                if target.clock is not clock:
+                    msg = f"{target!r} lives on another clock; make both queues with the same one"
+                    raise UsageError(msg)
+                return None if target._is_deleted else target
+            if arn == own_arn and hasattr(self, "_attributes"):
+                return cast("Queue", self)
+            return None if self._home is None else self._home.find(arn)
+
+        return find
+
+    def _allows(self, source_arn: str) -> bool:
+        """Return whether a queue may name this one as its dead-letter queue (SQS-106)."""
+        policy: AllowPolicy | None = self._attributes.redrive_allow_policy
+        return policy is None or policy.allows(source_arn)
+
+    def _timestamp(self, at_us: int) -> str:
+        return str((self.clock.start_us + at_us) // MICROSECONDS)
+
+    # ---- attributes as values
+
+    @property
+    def visibility_timeout(self) -> int:
+        """Seconds that a message is in flight, unless the receive says otherwise."""
+        return self._attributes.visibility_timeout
+
+    @property
+    def delay_seconds(self) -> int:
+        """Seconds after which a new message is visible."""
+        return self._attributes.delay_seconds
+
+    @property
+    def maximum_message_size(self) -> int:
+        """Bytes."""
+        return self._attributes.maximum_message_size
+
+    @property
+    def message_retention_period(self) -> int:
+        """Seconds."""
+        return self._attributes.message_retention_period
+
+    @property
+    def receive_message_wait_time_seconds(self) -> int:
+        """Seconds that a receive waits, unless it says otherwise."""
+        return self._attributes.receive_message_wait_time_seconds
+
+    @property
+    def policy(self) -> str | None:
+        """JSON text; stored only."""
+        return self._attributes.policy
+
+    @property
+    def redrive_policy(self) -> str | None:
+        """The policy as AWS keeps it: JSON text, or None."""
+        policy = self._attributes.redrive_policy
+        return None if policy is None else policy.text
+
+    @property
+    def redrive_allow_policy(self) -> str | None:
+        """JSON text, or None."""
+        policy = self._attributes.redrive_allow_policy
+        return None if policy is None else policy.text
+
+    @property
+    def kms_master_key_id(self) -> str | None:
+        """Stored only."""
+        return self._attributes.kms_master_key_id
+
+    @property
+    def kms_data_key_reuse_period_seconds(self) -> int:
+        """Stored only."""
+        return self._attributes.kms_data_key_reuse_period_seconds
+
+    @property
+    def sqs_managed_sse_enabled(self) -> bool:
+        """Stored only."""
+        return self._attributes.sqs_managed_sse_enabled
+
+    @property
+    def content_based_deduplication(self) -> bool:
+        """FIFO: whether the body stands for a deduplication id."""
+        return self._attributes.content_based_deduplication
+
+    @property
+    def deduplication_scope(self) -> str:
+        """FIFO: `queue` or `messageGroup`."""
+        return self._attributes.deduplication_scope
+
+    @property
+    def fifo_throughput_limit(self) -> str:
+        """FIFO: `perQueue` or `perMessageGroupId`."""
+        return self._attributes.fifo_throughput_limit
+
+    @property
+    def dead_letter_queue(self) -> Queue | None:
+        """Where messages go that were received too often, if there is a policy and such a queue."""
+        policy = self._attributes.redrive_policy
+        return None if policy is None or policy.dead_letter_queue._is_deleted else policy.dead_letter_queue
+
+    @property
+    def max_receive_count(self) -> int | None:
+        """How often a message is delivered at most, if there is a policy."""
+        policy = self._attributes.redrive_policy
+        return None if policy is None else policy.max_receive_count
+
+    @property
+    def approximate_number_of_messages(self) -> int:
+        """Visible messages; exact unless a knob is on (SQS-600)."""
+        return self._approximate(0)
+
+    @property
+    def approximate_number_of_messages_not_visible(self) -> int:
+        """Messages in flight; exact unless a knob is on (SQS-600)."""
+        return self._approximate(1)
+
+    @property
+    def approximate_number_of_messages_delayed(self) -> int:
+        """Delayed messages; exact unless a knob is on (SQS-600)."""
+        return self._approximate(2)
+
+    def _approximate(self, place: int) -> int:
+        counts = (self.visible, self.in_flight, self.delayed)
+        if self._history is not None:
+            counts = self._history.then(self.clock.now_us, counts)
+        return counts[place] if self._luck is None else self._luck.noisy(counts[place])
+
+    # ---- looking
+
+    def snapshot(self) -> QueueSnapshot:
+        """Return the counts of this instant, exact and frozen. Runtime: `O(1)` amortised."""
+        now_us = self.clock.now_us
+        oldest = self._ages.oldest()
+        return QueueSnapshot(
+            at_us=now_us,
+            visible=self.visible,
+            delayed=self.delayed,
+            in_flight=self.in_flight,
+            oldest_age_us=0 if oldest is None else now_us - oldest.entered_at_us,
+            sent=self.sent,
+            received=self.received,
+            deleted=self.deleted,
+            expired=self.expired,
+            moved=self.moved,
+            arrived=self.arrived,
+            purged=self.purged,
+            redriven=self.redriven,
+            requests=self.total_requests,
+            billed_requests=self.billed_requests + self._background_empty_receives(),
+        )
+
+    @property
+    def total_requests(self) -> int:
+        """API calls so far, those of idle pollers included, which are computed (SQS-604, ESM-082)."""
+        return self.requests + self._background_empty_receives()
+
+    def background_empty_receives_by_minute(self) -> dict[int, int]:
+        """Return the empty receives of idle pollers by minute: computed, not simulated (ESM-082)."""
+        found: dict[int, int] = {}
+        for consumer in self._line.consumers:
+            for minute, times in consumer.empty_receives_by_minute().items():
+                found[minute] = found.get(minute, 0) + times
+        return found
+
+    def _background_empty_receives(self) -> int:
+        return sum(consumer.count_empty_receives() for consumer in self._line.consumers)
+
+    def list_dead_letter_source_queues(
+        self, max_results: int | None = None, next_token: str | None = None
+    ) -> ListQueuesResult:
+        """
+        Return the queues whose redrive policy names this one, sorted by name.
+
+        Args:
+            max_results: 1 to 1,000; None: 1,000 at most, and no further page.
+            next_token: Of the page before.
+        Raises:
+            InvalidParameterValueException: Out of range, or no such token.
+
+        Rules: SQS-053. Runtime: `O(n log n)` in these queues.
+        """
+        if self._is_guarded:
+            self._guard()
+        sources = sorted(self._sources, key=lambda source: source.name)
+        found = page([source.url for source in sources], max_results, next_token)
+        self._begin_call()
+        return found
+
+    # ---- tags and permissions
+
+    def tag_queue(self, tags: Mapping[str, str]) -> None:
+        """
+        Add tags, or give them other values.
+
+        Raises:
+            InvalidParameterValueException: A key or value that a tag cannot have.
+
+        Rules: SQS-552.
+        """
+        if self._is_guarded:
+            self._guard()
+        if not tags:
+            msg = "The request must contain the parameter Tags."
+            raise MissingRequiredParameterException(msg)
+        checked = check_tags(tags)
+        self._begin_call()
+        self._tags.update(checked)
+
+    def untag_queue(self, tag_keys: Sequence[str]) -> None:
+        """Remove tags; keys that are not there are passed over (SQS-552)."""
+        if self._is_guarded:
+            self._guard()
+        keys = check_texts(tag_keys, "tag_keys")
+        if not keys:
+            msg = "The request must contain the parameter TagKeys."
+            raise MissingRequiredParameterException(msg)
+        self._begin_call()
+        for key in keys:
+            self._tags.pop(key, None)
+
+    def list_queue_tags(self) -> ListQueueTagsResult:
+        """Return the tags (SQS-552)."""
+        if self._is_guarded:
+            self._guard()
+        self._begin_call()
+        return ListQueueTagsResult(dict(self._tags))
+
+    def add_permission(self, label: str, aws_account_ids: Sequence[str], actions: Sequence[str]) -> None:
+        """
+        Add a statement to the policy, which nothing enforces.
+
+        Args:
+            label: 1 to 80 characters of `A-Z a-z 0-9 _ -`, not yet taken.
+            aws_account_ids: Who may.
+            actions: What, at most 7; such as `SendMessage`.
+        Raises:
+            InvalidParameterValueException: The label is taken.
+            OverLimit: Too many actions.
+
+        Rules: SQS-550, SQS-551.
+        """
+        if self._is_guarded:
+            self._guard()
+        policy = add_permission(
+            self.policy, queue_arn=self.arn, label=label, aws_account_ids=aws_account_ids, actions=actions
+        )
+        self._begin_call()
+        self._attributes = evolve(self._attributes, policy=policy)
+
+    def remove_permission(self, label: str) -> None:
+        """
+        Take a statement out of the policy; with the last one the policy goes.
+
+        Raises:
+            InvalidParameterValueException: No such label.
+
+        Rules: SQS-550.
+        """
+        if self._is_guarded:
+            self._guard()
+        policy = remove_permission(self.policy, label)
+        self._begin_call()
+        self._attributes = evolve(self._attributes, policy=policy)
+
+    # ---- purging and deleting
+
+    def purge_queue(self) -> None:
+        """
+        Remove all messages, those in flight and delayed ones too, and forget the deduplication ids.
+
+        Raises:
+            PurgeQueueInProgress: The last purge is less than 60 s ago.
+
+        Rules: SQS-480 to SQS-482. Runtime: `O(n)`.
+        """
+        if self._is_guarded:
+            self._guard()
+        now_us = self.clock.now_us
+        interval_us = self.config.purge_interval_s * MICROSECONDS
+        if self._purged_at_us is not None and now_us - self._purged_at_us < interval_us:
+            msg = f"Only one PurgeQueue operation on {self.name} is allowed every 60 seconds."
+            raise PurgeQueueInProgress(msg)
+        self._begin_call()
+        self._purged_at_us = now_us
+        self._sent_ids.clear()
+        duration_us = seconds(self.faults.purge_duration_s, name="purge_duration_s")
+        if not duration_us:
+            self._purge(self.messages)
+            return
+        if self._purge_end is not None:
+            self._purge_end.cancel()
+        self._purge_end = self.clock.timer(
+            now_us + duration_us,
+            self._on_purge_end,
+            self._series.last,
+            priority=Priority.EXPIRY.value,
+            background=True,
+        )
+
+    def _on_purge_end(self, last: int) -> None:
+        self._purge_end = None
+        self._purge([message for message in self.messages if message._sequence <= last])
+
+    @property
+    def _is_purging(self) -> bool:
+        return self._purge_end is not None
+
+    def delete_queue(self) -> None:
+        """
+        Delete the queue and whatever it contains. Its name is free again after 60 seconds.
+
+        Raises:
+            QueueDoesNotExist: It is deleted already.
+
+        Rules: SQS-060 to SQS-063. Runtime: `O(n)`.
+        """
+        if self._is_guarded:
+            self._guard()
+        self._begin_call()
+        if self._deleted_at_us is not None:
+            return  # it lingers
+        self._deleted_at_us = self.clock.now_us
+        if self._home is not None:
+            self._home.leaves(cast("Queue", self))
+        linger_us = seconds(self.faults.delete_queue_linger_s, name="delete_queue_linger_s")
+        if linger_us:
+            self.clock.timer(
+                self.clock.now_us + linger_us, self._vanish, priority=Priority.CONTROL.value, background=True
+            )
+        else:
+            self._vanish(None)
+
+    def _vanish(self, _argument: object) -> None:
+        """Be no more: messages are lost, open polls fail, and nobody's policy leads here (SQS-060, SQS-062)."""
+        self._is_deleted = True
+        self._close()
+        if self._trace.active:
+            self._trace.add((self.clock.now_us, QUEUE_DELETED, self))
+        if self._purge_end is not None:
+            self._purge_end.cancel()
+            self._purge_end = None
+        self._look_for_guards()
+        for source in list(self._sources):
+            redrive = source._redrive
+            if redrive is not None and redrive.dead_letter_queue is self:
+                source._use_redrive(None)
+        policy = self._attributes.redrive_policy
+        if policy is not None:
+            policy.dead_letter_queue._sources.pop(self, None)
+        if self._home is not None:
+            self._home.is_gone(cast("Queue", self))
+        for poll in list(self._line.polls):
+            self._line.polls.remove(poll)
+            poll.end.cancel()
+            poll.answer.fail(QueueDoesNotExist(NOT_THERE))
+
+
+def merge_new(name: object, attributes: Mapping[str, str] | None, keywords: Mapping[str, object]) -> dict[str, str]:
+    """
+    Return the attributes that a new queue is given, in AWS's form.
+
+    With AWS's own map it says itself whether the queue is a FIFO queue; else the name says so, unless a keyword does.
+    """
+    given = {keyword: value for keyword, value in keywords.items() if value is not None}
+    is_fifo = given.pop("fifo_queue", None)
+    if is_fifo not in {None, True, False}:
+        msg = f"fifo_queue={is_fifo!r} must be True, False or None, which goes by the name"
+        raise UsageError(msg)
+    if is_fifo is None and attributes is None:
+        is_fifo = isinstance(name, str) and name.endswith(".fifo")
+    if is_fifo:
+        given["fifo_queue"] = True
+    return merge(attributes, given, "create_queue")
+
+
+def check_texts(values: object, name: str) -> tuple[str, ...]:
+    """Return a collection of texts; refuse a single text, and whatever is not one."""
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        msg = f"{name}={values!r} is no collection of texts; give a list, such as ['All']"
+        raise ParamValidationError(msg)
+    texts = tuple(values)
+    if not all(isinstance(text, str) for text in texts):
+        msg = f"{name}={texts!r} must hold texts only"
+        raise ParamValidationError(msg)
+    return texts
+
