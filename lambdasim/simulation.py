@@ -137,8 +137,8 @@ class Simulation:
         start: The instant of zero: a whole minute of UTC.
         region, account_id: Of everything made here.
         concurrent_executions: The account's concurrency; 1,000 by default.
-        faults: What may go wrong, such as `Faults(duplicate_probability=0.05)` or `Faults.at_least_once()`; nothing when
-            not given.
+        faults: What may go wrong, such as `Faults(duplicate_probability=0.05)` or `Faults.at_least_once()`; nothing
+            when not given.
         choices: Who answers what AWS leaves open. When nobody is given: the benign default, and where faults are on,
             draws with the seed of the simulation.
         settings: Value objects that hold for everything made here, at most one of a class.
@@ -199,7 +199,7 @@ class Simulation:
         self._functions: dict[str, Function] = {}
         self._mappings: dict[str, EventSourceMapping] = {}
         self._feeds: dict[str, int] = {}  # by the name of the target: no feed moves the arrivals of another
-        self.metrics = Metrics(self.clock, self.pool, self._registry.queues, self._functions, self._mappings)
+        self.metrics = Metrics(self.clock, self.pool, self._registry, self._functions, self._mappings)
 
     def __repr__(self) -> str:
         """Show the instant and how much there is."""
@@ -605,8 +605,8 @@ class Simulation:
             function.check_invariants()
         for mapping in self.event_source_mappings:
             mapping.check_invariants()
-        moved = self._registry.moved_by_gone + sum(queue.moved for queue in self.queues)
-        arrived = self._registry.arrived_at_gone + sum(queue.arrived for queue in self.queues)
+        moved = sum(queue.moved for queue in self._registry.ever())
+        arrived = sum(queue.arrived for queue in self._registry.ever())
         assert moved == arrived, f"{moved} messages moved to dead-letter queues, {arrived} arrived"
         in_flight = sum(function.in_flight for function in self.functions)
         assert in_flight == self.pool.in_flight, f"{in_flight} in flight by function, {self.pool.in_flight} in the pool"

@@ -17,7 +17,7 @@ from lambdasim.errors import UsageError
 from lambdasim.esm import EventSourceMapping
 from lambdasim.lambda_ import ConcurrencyPool, Function
 from lambdasim.metrics.series import Series, check_period, make_series
-from lambdasim.sqs import Queue
+from lambdasim.sqs import Queue, Registry
 from lambdasim.units import MICROSECONDS, MINUTE_US
 
 Data = dict[int, list[tuple[float, int]]]
@@ -75,14 +75,14 @@ class Metrics:
     Args:
         clock: Of the simulation.
         pool: The account's concurrency.
-        queues, functions, mappings: What there is, looked up at each call.
+        queues, functions, mappings: What there is, looked up at each call; queues that are gone count too.
     """
 
     def __init__(
         self,
         clock: Clock,
         pool: ConcurrencyPool,
-        queues: Mapping[str, Queue],
+        queues: Registry,
         functions: Mapping[str, Function],
         mappings: Mapping[str, EventSourceMapping],
     ) -> None:
@@ -144,13 +144,13 @@ class Metrics:
     # ---- which there are
 
     def _all(self) -> Iterator[tuple[str, str, str, str, dict[str, str]]]:
-        for queue in self._queues.values():
-            where = {"QueueName": queue.name}
+        for queue_name in dict.fromkeys(queue.name for queue in self._queues.ever()):
+            where = {"QueueName": queue_name}
             for name in _ALL_SUMS:
-                yield queue.name, SQS, name, "Sum", where
+                yield queue_name, SQS, name, "Sum", where
             for name in _ALL_GAUGES:
-                yield queue.name, SQS, name, "Maximum", where
-            yield queue.name, SQS, "SentMessageSize", "Average", where
+                yield queue_name, SQS, name, "Maximum", where
+            yield queue_name, SQS, "SentMessageSize", "Average", where
         for function in self._functions.values():
             where = {"FunctionName": function.name}
             for name in ("Invocations", "Errors", "Throttles"):
@@ -170,8 +170,9 @@ class Metrics:
             _check_dimensions(name, names, (("QueueName",),))
             if name in _ALL_SUMS:
                 _check_sum(name, statistic)
-            queue = next((queue for queue in self._queues.values() if queue.name == dimensions["QueueName"]), None)
-            return lambda: {} if queue is None else self._of_queue(queue, name)
+            # A queue that was made again goes on with the series of its name.
+            queues = [queue for queue in self._queues.ever() if queue.name == dimensions["QueueName"]]
+            return lambda: merge([iter(self._of_queue(queue, name).items()) for queue in queues])
         if namespace == LAMBDA and name in _FUNCTION_METRICS:
             _check_dimensions(name, names, ((), ("FunctionName",), ("FunctionName", "Resource")))
             if names:
@@ -217,7 +218,7 @@ class Metrics:
             place = _FAIR_GAUGES[name]
             rows: Iterable[tuple[int, int]] = ((end_us, quiet[place]) for end_us, quiet in queue.quiet_minutes())
         else:
-            rows = ledger.gauge(_ALL_GAUGES[name], self._clock.now_us)
+            rows = ledger.gauge(_ALL_GAUGES[name], queue.metrics_until_us)
         if name in _AGES:
             return {
                 end_us // MINUTE_US - 1: [(0 if entered_us < 0 else (end_us - entered_us) / MICROSECONDS, 1)]

@@ -170,12 +170,10 @@ def to_texts(keywords: Mapping[str, object], where: str) -> dict[str, str]:
     Raises:
         UsageError: No such keyword.
     """
+    check_keywords(keywords, where)
     found = {}
     for keyword, value in keywords.items():
-        name = _NAMES.get(keyword)
-        if name is None:
-            msg = f"{where}() has no parameter {keyword}; the attributes of a queue are {', '.join(_NAMES)}"
-            raise UsageError(msg)
+        name = _NAMES[keyword]
         if value is None:
             found[name] = ""
         elif name in {"RedrivePolicy", "RedriveAllowPolicy"} and isinstance(value, RedrivePolicy | Mapping | str):
@@ -183,6 +181,19 @@ def to_texts(keywords: Mapping[str, object], where: str) -> dict[str, str]:
         else:
             found[name] = _text(value)
     return found
+
+
+def check_keywords(keywords: Iterable[str], where: str) -> None:
+    """
+    Refuse keywords that are no attribute of a queue.
+
+    Raises:
+        UsageError: One of them.
+    """
+    for keyword in keywords:
+        if keyword not in _NAMES:
+            msg = f"{where}() has no parameter {keyword}; the attributes of a queue are {', '.join(_NAMES)}"
+            raise UsageError(msg)
 
 
 def merge(attributes: Mapping[str, str] | None, keywords: Mapping[str, object], where: str) -> dict[str, str]:

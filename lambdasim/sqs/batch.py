@@ -86,7 +86,9 @@ def check_entries(given: Iterable[Entry], shape: str, members: frozenset[str]) -
     return entries
 
 
-def failure(entry: Entry, error: SqsError, *, code: str | None = None, message: str | None = None) -> Any:
+def failure(
+    entry: Entry, error: SqsError, *, code: str | None = None, message: str | None = None
+) -> BatchResultErrorEntry:
     """Return what is said of an entry that failed with this error, in the words of batches where they differ."""
     return BatchResultErrorEntry(
         id=entry["id"],

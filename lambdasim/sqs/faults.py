@@ -7,9 +7,10 @@ off value has no point, and nothing is asked (SQS-007).
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from math import comb
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar
 
 from attrs import Attribute, field, frozen
 
@@ -28,7 +29,7 @@ _MINUTE_S: Final = 60
 _probability: Final = number(0, 1)
 
 
-def _range(_owner: object, field: Attribute[Any], value: Any) -> None:
+def _range(_owner: object, field: Attribute[Any], value: tuple[Duration, Duration]) -> None:
     is_pair = isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 2
     if not is_pair or seconds(value[0], name=field.name) > seconds(value[1], name=field.name):
         msg = f"{field.name}={value!r} is no range; give (from, to) in seconds, such as (0, 1)"
@@ -36,8 +37,12 @@ def _range(_owner: object, field: Attribute[Any], value: Any) -> None:
 
 
 def _sample(owner: SqsFaults, field: Attribute[Any], value: int | None) -> None:
-    if value is not None and value > owner.short_poll_shards:
-        msg = f"'{field.name}' must be <= short_poll_shards, which is {owner.short_poll_shards}: {value}"
+    shards = owner.short_poll_shards
+    if value is not None and value > shards:
+        msg = f"'{field.name}' must be <= short_poll_shards, which is {shards}: {value}"
+        raise UsageError(msg)
+    if value is not None and comb(shards, value) >= sys.maxsize:
+        msg = f"short_poll_shards={shards} and short_poll_sample={value} leave too many choices; give fewer shards"
         raise UsageError(msg)
 
 
@@ -52,8 +57,8 @@ class SqsFaults:
     """
     What may go wrong in SQS, for a simulation or for one queue; everything is off by default.
 
-    A probability is that of leaving what mostly happens, for whoever draws lots. What AWS does not permit on a FIFO queue
-    is not asked there.
+    A probability is that of leaving what mostly happens, for whoever draws lots. What AWS does not permit on a FIFO
+    queue is not asked there.
 
     Rules: SQS §24.
     """
@@ -104,7 +109,7 @@ class SqsFaults:
     """A cancelled move task goes on for so long (SQS-467)."""
 
     @classmethod
-    def at_least_once(cls: type[F]) -> F:
+    def at_least_once(cls) -> Self:
         """Return what tests of idempotency on standard queues should play (SQS-641)."""
         return cls(
             reorder_window=10,
@@ -134,7 +139,7 @@ class Subsets(Sequence[tuple[int, ...]]):
         """Return how many there are."""
         return comb(self._total, self._size)
 
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: Any) -> Any:  # noqa: ANN401 - no slices: what is asked for is one
         """Return the one at this place. Runtime: `O(total)`."""
         if not 0 <= index < len(self):
             raise IndexError(index)
@@ -163,7 +168,7 @@ class _SeenShards(Sequence[str]):
     def __len__(self) -> int:
         return 1 + len(self._subsets)
 
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: Any) -> Any:  # noqa: ANN401 - no slices: what is asked for is one
         return "all" if not index else "shards " + ", ".join(map(str, self._subsets[index - 1]))
 
 
@@ -212,7 +217,7 @@ class Luck:
         sample, shards = faults.short_poll_sample, faults.short_poll_shards
         has_blind_spots = sample is not None and sample < shards
         self._short_poll = point("short_poll", float(has_blind_spots), on_fifo=False)
-        self._subsets = Subsets(shards, sample) if has_blind_spots and sample is not None else None
+        self._subsets = Subsets(shards, sample) if self._short_poll is not None and sample is not None else None
         self.noise = 0.0 if is_fifo else faults.approx_noise
         self._noise = point("approx_noise", 2 / 3 if self.noise else 0.0, on_fifo=False)
         self.reorder_window = 0 if is_fifo else faults.reorder_window  #: candidates of a pick; below 2 nothing is open

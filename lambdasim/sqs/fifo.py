@@ -269,7 +269,7 @@ class Groups:
     # ---- looking
 
     def receivable(self, is_exhausted: Callable[[Message], bool] | None) -> int:
-        """Return how many messages receives without end would return now (ESM-003). Runtime: `O(n)` in what they are."""
+        """Return how many messages receives without end would return now (ESM-003). Runtime: `O(n)` in these."""
         border = self._window.border()
         count = 0
         for group in self._groups.values():

@@ -1,9 +1,9 @@
 """
 The order of a standard queue whose messages are not all alike: tenants of a fair queue, and servers of short polls.
 
-**Lanes.** Visible messages stand in lanes, one for each tenant and shard; a lane is a heap by rank. A sorted list of the
-fronts of all lanes gives the order of the queue, and lets a receive pass over the lanes that it does not see, or that
-belong to a noisy tenant, without looking at what stands in them.
+**Lanes.** Visible messages stand in lanes, one for each tenant and shard; a lane is a heap by rank. A sorted list of
+the fronts of all lanes gives the order of the queue, and lets a receive pass over the lanes that it does not see, or
+that belong to a noisy tenant, without looking at what stands in them.
 
 **Tenants.** The messages of one group are a tenant; those without a group are all alike and never noisy (SQS-314). A
 tenant is noisy by the shares that hold at the start of a receive; no flag is kept (SQS-313). More than a tenth of

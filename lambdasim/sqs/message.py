@@ -173,7 +173,7 @@ class Message:
         return Message(series, number, number, self.body, now_us, now_us)
 
     def _on_arrival(self, sequence: int, now_us: int, source_arn: str) -> tuple[Any, ...]:
-        """Return the fields of what stands for it in a dead-letter queue: a copy with a place and a count of its own."""
+        """Return the fields of what stands for it in a dead-letter queue: a copy with its own place and count."""
         return (
             self._series,
             self._number,

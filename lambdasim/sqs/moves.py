@@ -100,6 +100,8 @@ class MoveTask:
     def _step(self, _argument: object) -> None:
         """Move one message, and see to the next (SQS-462, SQS-463)."""
         self._timer = None
+        if self._last is not None and self._last.at_us <= self._clock.now_us:
+            return  # it ends at this very instant
         if self._clock.now_us - self.started_us >= MOVE_TASK_RUN_MAX_S * MICROSECONDS:
             self._fail(_TOO_LONG)
             return

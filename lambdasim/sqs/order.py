@@ -58,7 +58,7 @@ class Order(Protocol):
         ...
 
     def leave(self, message: Message) -> None:
-        """Forget a message that leaves the queue; its state is still the one it leaves from. One in flight has landed."""
+        """Forget a message that leaves the queue, from the state that it still has; one in flight has landed."""
         ...
 
     def first(self) -> Message | None:

@@ -648,7 +648,7 @@ class Queue(Resource):
                 self._look_for_tenants()
         if message is not None:
             self._note_largest(message)
-        if self._purge_end is not None and self._luck is not None and self._luck.swallows():
+        if self._purges and self._luck is not None and self._luck.swallows():
             message = self._swallow(body, size, message)
         else:
             message = self._send(body, size, draft.delay_us, None, message)
@@ -730,7 +730,12 @@ class Queue(Resource):
             if again is not None:
                 return again
         is_short = not ask.wait_s
-        if is_short and self.in_flight >= self._inflight_limit and not self.is_fifo and self.config.overlimit == "error":
+        if (
+            is_short
+            and self.in_flight >= self._inflight_limit
+            and not self.is_fifo
+            and self.config.overlimit == "error"
+        ):
             msg = (
                 "Too many messages have been received without being deleted. Please delete your received messages or "
                 "let them timeout before receiving more."
@@ -928,7 +933,7 @@ def take_time(clock: Clock, latency_us: int, operation: F) -> F:
     """
 
     @wraps(operation)
-    def call(*args: Any, **keywords: Any) -> Any:
+    def call(*args: Any, **keywords: Any) -> Any:  # noqa: ANN401 - it passes on whatever it gets
         if clock.is_running:
             return operation(*args, **keywords)
         clock.run(until_us=clock.now_us + latency_us // 2)

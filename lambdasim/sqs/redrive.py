@@ -64,9 +64,7 @@ class AllowPolicy:
 
     def allows(self, source_arn: str) -> bool:
         """Return whether this queue may."""
-        return self.permission == "allowAll" or (
-            self.permission == "byQueue" and source_arn in self.source_queue_arns
-        )
+        return self.permission == "allowAll" or (self.permission == "byQueue" and source_arn in self.source_queue_arns)
 
 
 @frozen(kw_only=True)
@@ -140,9 +138,9 @@ def parse_allow_policy(text: str) -> AllowPolicy:
     if (
         members is None
         or not members.keys() <= {"redrivePermission", "sourceQueueArns"}
-        or permission not in ("allowAll", "denyAll", "byQueue")  # noqa: PLR6201 - it may be anything, lists included
+        or permission not in ("allowAll", "denyAll", "byQueue")
     ):
-        raise _refuse_allow("Amazon SQS can't create the redrive allow policy, as it’s in an unsupported format.")  # noqa: RUF001
+        raise _refuse_allow("Amazon SQS can't create the redrive allow policy, as it’s in an unsupported format.")
     arns = members.get("sourceQueueArns")
     if permission != "byQueue":
         if arns is not None:
@@ -153,7 +151,7 @@ def parse_allow_policy(text: str) -> AllowPolicy:
             "When you specify the byQueue permission type, you must also specify one or more sourceQueueArns values."
         )
     if not isinstance(arns, list) or not all(isinstance(arn, str) for arn in arns):
-        raise _refuse_allow("Amazon SQS can't create the redrive allow policy, as it’s in an unsupported format.")  # noqa: RUF001
+        raise _refuse_allow("Amazon SQS can't create the redrive allow policy, as it’s in an unsupported format.")
     if len(arns) > _SOURCES_MAX:
         raise _refuse_allow("The maximum number of source queue ARNs you can specify is 10.")
     return AllowPolicy("byQueue", tuple(arns), text)

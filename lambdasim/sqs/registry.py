@@ -1,13 +1,13 @@
 """
 All queues of one simulation, and the operations of AWS that name no queue of theirs, or name it by a text.
 
-`Registry` knows every queue by its ARN, whatever its region and account. `Endpoint` is the service as one caller sees it:
-someone of one account who talks to one region.
+`Registry` knows every queue by its ARN, whatever its region and account. `Endpoint` is the service as one caller sees
+it: someone of one account who talks to one region.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, Unpack, cast
 
 from attrs import evolve
@@ -60,7 +60,7 @@ class Registry:
         self.clock = clock
         self.queues: dict[str, Queue] = {}  #: in order of creation
         self.tasks: dict[str, list[MoveTask]] = {}  #: by the ARN of the source, oldest first
-        self.moved_by_gone = self.arrived_at_gone = 0
+        self.gone: list[Queue] = []  #: deleted, oldest first; they hold nothing but their meters
         self._deleted_at_us: dict[str, int] = {}
         self._orphans: dict[str, list[Resource]] = {}  # by the ARN of a queue that is gone: those whose policy names it
 
@@ -79,12 +79,16 @@ class Registry:
         if self.queues.get(queue.arn) is not queue:
             return
         del self.queues[queue.arn]
-        self.moved_by_gone += queue.moved
-        self.arrived_at_gone += queue.arrived
+        self.gone.append(queue)
         if queue._sources:
             self._orphans[queue.arn] = list(queue._sources)
 
-    # ----
+    # ---- what there is and was
+
+    def ever(self) -> Iterator[Queue]:
+        """Yield every queue that there was or is: the deleted ones first."""
+        yield from self.gone
+        yield from self.queues.values()
 
     def add(self, queue: Queue) -> None:
         """Take in a new queue; policies that name its ARN lead to it again (SQS-436)."""
@@ -409,9 +413,7 @@ class Endpoint:
     def _placed(self, config: SqsConfig) -> SqsConfig:
         """Return a queue's configuration in the region and account of this caller; refuse one that names others."""
         default = SqsConfig()
-        place: dict[str, Any] = {
-            name: getattr(self._config, name) for name in ("region", "account_id", "partition")
-        }
+        place: dict[str, Any] = {name: getattr(self._config, name) for name in ("region", "account_id", "partition")}
         for name, own in place.items():
             if getattr(config, name) not in {getattr(default, name), own}:
                 msg = f"SqsConfig({name}={getattr(config, name)!r}): queues here live in {own!r}; leave it out"

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Protocol, Unpack, cast
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, Protocol, Unpack, cast
 
 from attrs import evolve
 
-from lambdasim.clock import Clock, Priority, Timer
+from lambdasim.clock import Clock, Priority
 from lambdasim.errors import ParamValidationError, UsageError
 from lambdasim.errors.sqs import (
-    InvalidParameterValueException,
     MissingRequiredParameterException,
     PurgeQueueInProgress,
     QueueDoesNotExist,
@@ -18,10 +17,11 @@ from lambdasim.errors.sqs import (
     RequestThrottled,
 )
 from lambdasim.settings import Settings
-from lambdasim.sqs.attributes import Attributes, QueueAttributes, change, check_names, merge
+from lambdasim.sqs.attributes import Attributes, QueueAttributes, change, check_keywords, check_names, merge
 from lambdasim.sqs.deduplication import Attempts, SentIds
 from lambdasim.sqs.faults import SqsFaults
 from lambdasim.sqs.handles import Handles
+from lambdasim.sqs.lanes import Quiet
 from lambdasim.sqs.limits import SqsConfig
 from lambdasim.sqs.names import check_name, queue_url
 from lambdasim.sqs.paging import page
@@ -31,7 +31,7 @@ from lambdasim.sqs.redrive import AllowPolicy, Redrive, RedrivePolicy
 from lambdasim.sqs.results import GetQueueAttributesResult, ListQueuesResult, ListQueueTagsResult, QueueSnapshot
 from lambdasim.sqs.store import Store
 from lambdasim.sqs.throughput import Throughput
-from lambdasim.units import MICROSECONDS, seconds
+from lambdasim.units import MICROSECONDS, Duration, seconds
 
 if TYPE_CHECKING:
     from lambdasim.sqs.message import Message
@@ -91,7 +91,7 @@ class Resource(Store):
             max_payload_bytes=config.max_payload_bytes,
             find=self._finder(arn, keywords.get("redrive_policy"), clock),
         )
-        checked_tags = check_tags(tags) if tags else {}
+        checked_tags = {} if tags is None else check_tags(tags)
         is_free()  # refuses a name that is taken for a while, after everything else was checked (SQS-046)
         super().__init__(name, arn, clock, config, faults or SqsFaults(), is_fifo=is_fifo)
         self.url = queue_url(config, name)
@@ -100,8 +100,9 @@ class Resource(Store):
         self._tags = checked_tags
         self._sources: dict[Resource, None] = {}  # queues whose policy names this one
         self._purged_at_us: int | None = None
-        self._purge_end: Timer | None = None
-        self._deleted_at_us: int | None = None
+        self._purges = 0  # under way
+        self._deleted_at_us: int | None = None  # when DeleteQueue was called
+        self._ended_at_us: int | None = None  # when it was no more
         self._ready_at_us = clock.now_us + seconds(self.faults.create_ready_s, name="create_ready_s")
         self._throughput = Throughput() if is_fifo and config.enforce_fifo_throughput else None
         self._attempts = Attempts()
@@ -183,7 +184,11 @@ class Resource(Store):
         texts = self._attributes.to_texts()
         wanted = sorted({**dict.fromkeys(present), **texts}) if "All" in names else list(dict.fromkeys(names))
         return GetQueueAttributesResult(
-            {name: present[name]() if name in present else texts[name] for name in wanted if name in {**present, **texts}}
+            {
+                name: present[name]() if name in present else texts[name]
+                for name in wanted
+                if name in {**present, **texts}
+            }
         )
 
     def set_queue_attributes(
@@ -243,7 +248,7 @@ class Resource(Store):
                 msg = f"A queue already exists with the same name and a different value for attribute {name}"
                 raise QueueNameExists(msg)
 
-    def _later(self, delay_s: Any, action: Callable[[Attributes], object], attributes: Attributes) -> None:
+    def _later(self, delay_s: Duration, action: Callable[[Attributes], object], attributes: Attributes) -> None:
         """Let a change take effect, at once unless there is a delay (SQS-091)."""
         delay_us = seconds(delay_s)
         if not delay_us:
@@ -285,9 +290,11 @@ class Resource(Store):
             self._keep_for(retention_us)
 
     def _follow(self, redrive: Redrive | None) -> None:
-        """Act by a redrive policy, if its queue exists (SQS-436)."""
-        is_there = redrive is not None and not redrive.dead_letter_queue._is_deleted
-        self._use_redrive(redrive if is_there else None)
+        """Act by a redrive policy, if its queue exists (SQS-436), or exists again."""
+        if redrive is not None and redrive.dead_letter_queue._is_deleted:
+            again = None if self._home is None else self._home.find(redrive.dead_letter_queue.arn)
+            redrive = None if again is None else evolve(redrive, dead_letter_queue=again)
+        self._use_redrive(redrive)
 
     def _meet(self, again: Queue) -> None:
         """Take note that the dead-letter queue of the policy was made again."""
@@ -382,6 +389,11 @@ class Resource(Store):
         return self._attributes.sqs_managed_sse_enabled
 
     @property
+    def fifo_queue(self) -> bool:
+        """Whether it is a FIFO queue."""
+        return self.is_fifo
+
+    @property
     def content_based_deduplication(self) -> bool:
         """FIFO: whether the body stands for a deduplication id."""
         return self._attributes.content_based_deduplication
@@ -458,6 +470,15 @@ class Resource(Store):
         """API calls so far, those of idle pollers included, which are computed (SQS-604, ESM-082)."""
         return self.requests + self._background_empty_receives()
 
+    @property
+    def metrics_until_us(self) -> int:
+        """The instant up to which there are gauges: now, or the end of the queue."""
+        return self.clock.now_us if self._ended_at_us is None else self._ended_at_us
+
+    def quiet_minutes(self) -> Iterator[tuple[int, Quiet]]:
+        """Yield (end of a minute, what the metrics of a fair queue say), once it has had a message with a group."""
+        return iter(()) if self._lanes is None else self._lanes.minutes(self.metrics_until_us)
+
     def background_empty_receives_by_minute(self) -> dict[int, int]:
         """Return the empty receives of idle pollers by minute: computed, not simulated (ESM-082)."""
         found: dict[int, int] = {}
@@ -503,10 +524,10 @@ class Resource(Store):
         """
         if self._is_guarded:
             self._guard()
-        if not tags:
+        checked = check_tags(tags)
+        if not checked:
             msg = "The request must contain the parameter Tags."
             raise MissingRequiredParameterException(msg)
-        checked = check_tags(tags)
         self._begin_call()
         self._tags.update(checked)
 
@@ -591,9 +612,8 @@ class Resource(Store):
         if not duration_us:
             self._purge(self.messages)
             return
-        if self._purge_end is not None:
-            self._purge_end.cancel()
-        self._purge_end = self.clock.timer(
+        self._purges += 1
+        self.clock.timer(
             now_us + duration_us,
             self._on_purge_end,
             self._series.last,
@@ -602,12 +622,8 @@ class Resource(Store):
         )
 
     def _on_purge_end(self, last: int) -> None:
-        self._purge_end = None
+        self._purges -= 1
         self._purge([message for message in self.messages if message._sequence <= last])
-
-    @property
-    def _is_purging(self) -> bool:
-        return self._purge_end is not None
 
     def delete_queue(self) -> None:
         """
@@ -637,12 +653,10 @@ class Resource(Store):
     def _vanish(self, _argument: object) -> None:
         """Be no more: messages are lost, open polls fail, and nobody's policy leads here (SQS-060, SQS-062)."""
         self._is_deleted = True
+        self._ended_at_us = self.clock.now_us
         self._close()
         if self._trace.active:
             self._trace.add((self.clock.now_us, QUEUE_DELETED, self))
-        if self._purge_end is not None:
-            self._purge_end.cancel()
-            self._purge_end = None
         self._look_for_guards()
         for source in list(self._sources):
             redrive = source._redrive
@@ -665,6 +679,7 @@ def merge_new(name: object, attributes: Mapping[str, str] | None, keywords: Mapp
 
     With AWS's own map it says itself whether the queue is a FIFO queue; else the name says so, unless a keyword does.
     """
+    check_keywords(keywords, "create_queue")
     given = {keyword: value for keyword, value in keywords.items() if value is not None}
     is_fifo = given.pop("fifo_queue", None)
     if is_fifo not in {None, True, False}:
@@ -687,4 +702,3 @@ def check_texts(values: object, name: str) -> tuple[str, ...]:
         msg = f"{name}={texts!r} must hold texts only"
         raise ParamValidationError(msg)
     return texts
-

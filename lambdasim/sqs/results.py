@@ -1,7 +1,8 @@
 """
 What the operations of a queue answer: frozen values with AWS's members in snake_case.
 
-What AWS leaves out is None or empty. Answers about messages look at the message and make their texts when they are read.
+What AWS leaves out is None or empty. Answers about messages look at the message, and make their texts when they are
+read.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@ The messages of one queue: where each is, what takes it, and what happens to it 
 
 **Who is where.** On a standard queue a message that was never received waits in a deque, in order of arrival; one that
 came back (or was delayed) in a heap by rank. A receive takes from the two in order of rank (SQS-300). Where there is
-more to order than one line (groups of a FIFO queue, tenants, shards) an `Order` has the visible messages instead. What is
-in flight or delayed hangs on `Deadlines`; `Ages` knows what is oldest.
+more to order than one line (groups of a FIFO queue, tenants, shards) an `Order` has the visible messages instead. What
+is in flight or delayed hangs on `Deadlines`; `Ages` knows what is oldest.
 
 **Time.** One timer stands for the earliest end of a delay or a visibility timeout, another, in the background, for
 retention. The first is in the foreground only while somebody waits for what comes back, and nobody else has events to
@@ -32,7 +32,7 @@ from lambdasim.sqs.ages import Ages
 from lambdasim.sqs.faults import Luck, SqsFaults
 from lambdasim.sqs.fifo import Groups
 from lambdasim.sqs.history import History
-from lambdasim.sqs.lanes import Lanes, Quiet
+from lambdasim.sqs.lanes import Lanes
 from lambdasim.sqs.limits import BATCH_MAX, REQUEST_CHUNK_BYTES, SqsConfig
 from lambdasim.sqs.line import Consumer, Line
 from lambdasim.sqs.message import Flight, Message, State
@@ -50,7 +50,7 @@ from lambdasim.sqs.records import (
     SENT,
 )
 from lambdasim.sqs.visibility import Deadlines
-from lambdasim.units import MICROSECONDS, seconds
+from lambdasim.units import seconds
 
 if TYPE_CHECKING:
     from lambdasim.sqs.redrive import Redrive
@@ -118,7 +118,8 @@ class Store:
 
         self._timer: Timer | None = None  # the earliest end of a delay or a visibility timeout
         self._expiry: Timer | None = None
-        if self._luck is not None and self._luck.shards > 1:
+        has_shards = self._luck is not None and self._luck.shards > 1
+        if has_shards or (config.fair_queues == "both" and not is_fifo):
             self._use_lanes()
 
     # ---- looking
@@ -139,7 +140,7 @@ class Store:
 
     @property
     def has_receivable(self) -> bool:
-        """Whether a receive would return anything now. Runtime: `O(log n)`; FIFO, where messages are used up, `O(n)`."""
+        """Whether a receive would return anything now. Runtime: `O(log n)`; FIFO with messages used up, `O(n)`."""
         if self.in_flight >= self._inflight_limit or self.visible <= self._exhausted:
             return False
         return self._groups is None or self._groups.has_receivable(self._exhaustion)
@@ -1008,10 +1009,6 @@ class Store:
         self._note_sizes()
         self._size_run = 0
         return self._sent_sizes
-
-    def quiet_minutes(self) -> Iterator[tuple[int, Quiet]]:
-        """Yield (end of a minute, what the metrics of a fair queue say), once it has had a message with a group."""
-        return iter(()) if self._lanes is None else self._lanes.minutes(self.clock.now_us)
 
     def _counters(self) -> tuple[int, ...]:
         return (

@@ -93,9 +93,9 @@ def test_messages_are_in_flight_for_the_visibility_timeout_that_the_queue_has_at
     queue = sim.create_queue("orders", visibility_timeout=40)
     worker = Batches(sim, queue, duration=30, answer=None)
     sim.run(until=0)
-    queue.visibility_timeout = 35
+    queue.set_queue_attributes(visibility_timeout=35)
     queue.send_message("order")
-    queue.visibility_timeout = 50
+    queue.set_queue_attributes(visibility_timeout=50)
     sim.run(until=34)
     assert worker.sizes == [1]
     worker.function.handler = None

@@ -388,7 +388,7 @@ def test_a_second_mapping_of_the_same_queue_and_function_is_a_conflict_but_only_
         f"update or delete the existing mapping with UUID {first.uuid}"
     )
     assert refusal_of(lambda: sim.create_event_source_mapping(queue, worker, batch_size=11)).message == NEEDS_WINDOW
-    queue.visibility_timeout = 9
+    queue.set_queue_attributes(visibility_timeout=9)
     late = refusal_of(lambda: sim.create_event_source_mapping(queue, worker))
     assert late.message == "Queue visibility timeout: 9 seconds is less than Function timeout: 10 seconds"
     assert sim.event_source_mappings == (first,)
@@ -421,7 +421,7 @@ def test_visibility_against_timeout_is_checked_at_creation_only(sim, queue):
     worker = sim.create_function("worker", timeout=30, duration=10)
     mapping = sim.create_event_source_mapping(queue, worker)
     sim.run(until=0)
-    queue.visibility_timeout = 5
+    queue.set_queue_attributes(visibility_timeout=5)
     queue.send_message("order")
     sim.run(until=9)
     assert mapping.state == "Enabled"

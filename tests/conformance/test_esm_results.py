@@ -168,7 +168,7 @@ def test_the_delete_with_an_old_handle_reports_success_and_removes_nothing(sim):
     queue = sim.create_queue("orders", visibility_timeout=10)
     deliver(queue, "a")
     runs = Runs(sim, queue, duration=lambda event: 9 if event["Records"][0]["body"] == "a" else 1, timeout=10)
-    queue.visibility_timeout = 5
+    queue.set_queue_attributes(visibility_timeout=5)
     sim.run(until=0)
     sim.run(until=9.5)
     # received at 0 and at 5; the run that ends at 9 has the old handle
@@ -176,7 +176,7 @@ def test_the_delete_with_an_old_handle_reports_success_and_removes_nothing(sim):
     assert queue.snapshot().deleted == 0
     assert runs.mapping.snapshot().deleted_event_count == 1
     assert runs.mapping.snapshot().duplicates == 1
-    queue.visibility_timeout = 30
+    queue.set_queue_attributes(visibility_timeout=30)
     sim.run()
     assert queue.snapshot().deleted == 1
     assert runs.began == [0, 5, 10]
@@ -187,7 +187,7 @@ def test_a_late_delete_removes_a_message_that_nobody_has_received_since(sim):
     queue = sim.create_queue("orders", visibility_timeout=10)
     deliver(queue, "a")
     runs = Runs(sim, queue, duration=9, timeout=10, settings=[ScalingModel(initial=1, step_per_minute=0)])
-    queue.visibility_timeout = 5
+    queue.set_queue_attributes(visibility_timeout=5)
     sim.run(until=8.999999)
     assert queue.snapshot().visible == 1
     sim.run(until=9)

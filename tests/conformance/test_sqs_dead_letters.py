@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lambdasim import RedrivePolicy, Simulation, SqsConfig
-from lambdasim.errors.sqs import OverLimit
+from lambdasim.errors.sqs import InvalidParameterValueException, OverLimit
 from lambdasim.units import seconds
 
 OVER_LIMIT = (
@@ -372,3 +372,343 @@ def test_a_queue_may_be_the_dead_letter_queue_of_several():
     assert [(source.name, source.arn) for source in sources] == [
         (delivery.body, delivery.attributes["DeadLetterQueueSourceArn"]) for delivery in found
     ]
+
+
+# ---- without a dead-letter queue to move to
+
+
+@pytest.mark.rule("SQS-436", "SQS-063")
+def test_without_its_dead_letter_queue_a_message_is_delivered_as_if_there_were_no_policy(sim):
+    queue, dlq = pair(sim, 1)
+    queue.send_message("a")
+    everything(queue)
+    dlq.delete_queue()
+    for number in (2, 3, 4):
+        sim.run_for(10)
+        assert [("a", number)] == [(found.body, found.receive_count) for found in queue.receive_message()]
+    assert 0 == queue.snapshot().moved
+
+
+@pytest.mark.rule("SQS-436")
+def test_a_dead_letter_queue_that_is_created_again_is_used_again(sim):
+    queue, dlq = pair(sim, 1)
+    queue.send_message("a")
+    everything(queue)
+    dlq.delete_queue()
+    sim.run(until=60)
+    assert ["a"] == everything(queue)
+    again = sim.create_queue("dlq")
+    sim.run(until=70)
+    assert [] == everything(queue)
+    assert ["a"] == everything(again)
+
+
+# ---- changes of the policy
+
+
+def use_up(sim, queue, times):
+    for _ in range(times):
+        assert ["a"] == everything(queue)
+        sim.run_for(10)
+
+
+@pytest.mark.rule("SQS-438", "SQS-092")
+def test_a_higher_count_gives_new_deliveries_to_what_was_used_up_and_not_yet_moved(sim):
+    queue, dlq = pair(sim, 2)
+    queue.send_message("a")
+    use_up(sim, queue, 2)
+    queue.set_queue_attributes(redrive_policy=RedrivePolicy(dlq, 4))
+    use_up(sim, queue, 2)
+    assert [] == everything(queue)
+    assert 1 == dlq.snapshot().visible
+
+
+@pytest.mark.rule("SQS-438", "SQS-092")
+@pytest.mark.parametrize(("count", "moved"), [(4, 0), (3, 1), (1, 1)])
+def test_a_lower_count_moves_more_at_the_next_receive_and_not_before(sim, count, moved):
+    queue, dlq = pair(sim, 10)
+    queue.send_message("a")
+    use_up(sim, queue, 3)
+    queue.set_queue_attributes(redrive_policy=RedrivePolicy(dlq, count))
+    sim.run_for(10)
+    assert 0 == dlq.snapshot().total
+    everything(queue)
+    assert moved == dlq.snapshot().total
+
+
+@pytest.mark.rule("SQS-438", "SQS-086")
+def test_without_a_policy_nothing_moves(sim):
+    queue, dlq = pair(sim, 1)
+    queue.send_message("a")
+    use_up(sim, queue, 1)
+    queue.set_queue_attributes(redrive_policy=None)
+    use_up(sim, queue, 5)
+    assert 0 == dlq.snapshot().total
+
+
+@pytest.mark.rule("SQS-438", "SQS-431")
+def test_a_policy_that_comes_later_counts_the_deliveries_there_were(sim):
+    dlq = sim.create_queue("dlq")
+    queue = sim.create_queue("orders", visibility_timeout=10)
+    queue.send_message("a")
+    use_up(sim, queue, 3)
+    queue.set_queue_attributes(redrive_policy=RedrivePolicy(dlq, 3))
+    assert [] == everything(queue)
+    assert 1 == dlq.snapshot().total
+
+
+@pytest.mark.rule("SQS-438")
+def test_another_dead_letter_queue_takes_what_is_used_up_from_then_on(sim):
+    queue, dlq = pair(sim, 1)
+    other = sim.create_queue("other")
+    queue.send_message("a")
+    use_up(sim, queue, 1)
+    queue.set_queue_attributes(redrive_policy=RedrivePolicy(other, 1))
+    assert [] == everything(queue)
+    assert (0, 1) == (dlq.snapshot().total, other.snapshot().total)
+
+
+# ---- a queue that is its own dead-letter queue, and cycles
+
+
+@pytest.mark.rule("SQS-107", "SQS-304", "SQS-431")
+def test_a_queue_that_is_its_own_dead_letter_queue_takes_messages_in_again_at_the_back(sim):
+    queue = sim.create_queue("orders", visibility_timeout=10)
+    queue.set_queue_attributes(redrive_policy=RedrivePolicy(queue, 2))
+    queue.send_message("a")
+    use_up(sim, queue, 2)
+    queue.send_message("b")
+    sim.run_for(1)
+    assert ["b"] == everything(queue)  # which moved the other one, and does not look at it again
+    found = queue.receive_message(attribute_names=["All"])
+    assert [("a", 3, queue.arn)] == [
+        (each.body, each.receive_count, each.attributes["DeadLetterQueueSourceArn"]) for each in found
+    ]
+    sim.run_for(10)
+    assert ["b", "a"] == everything(queue)
+    assert 2 == queue.snapshot().total
+    sim.check_invariants()
+
+
+@pytest.mark.rule("SQS-107", "SQS-431")
+def test_in_a_cycle_each_queue_counts_anew(sim):
+    first = sim.create_queue("first", visibility_timeout=0)
+    second = sim.create_queue("second", visibility_timeout=0, redrive_policy=RedrivePolicy(first, 2))
+    first.set_queue_attributes(redrive_policy=RedrivePolicy(second, 1))
+    first.send_message("a")
+    seen = []
+    for queue in (first, first, second, second, second, first, first, second):
+        found = queue.receive_message()
+        seen.append((queue.name, found[0].receive_count if found else None))
+    assert [
+        ("first", 1),
+        ("first", None),  # moved
+        ("second", 2),
+        ("second", 3),
+        ("second", None),  # moved back
+        ("first", 4),
+        ("first", None),
+        ("second", 5),
+    ] == seen
+    sim.check_invariants()
+
+
+# ---- FIFO queues
+
+
+def fifo(sim, name, **attributes):
+    return sim.create_queue(name, **{"fifo_queue": True, "content_based_deduplication": True, **attributes})
+
+
+def fifo_pair(sim, count=1, *, dlq_attributes=None, **attributes):
+    dlq = fifo(sim, "dlq.fifo", **(dlq_attributes or {}))
+    policy = RedrivePolicy(dlq, max_receive_count=count)
+    return fifo(sim, "orders.fifo", **{"visibility_timeout": 10, "redrive_policy": policy, **attributes}), dlq
+
+
+def send(queue, *names):
+    return [queue.send_message(name, message_group_id=name[0]) for name in names]
+
+
+@pytest.mark.rule("SQS-435", "SQS-430")
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_a_fifo_message_is_delivered_so_often_and_the_receive_that_moves_it_goes_on_with_its_group(sim, count):
+    queue, dlq = fifo_pair(sim, count)
+    send(queue, "A1", "A2", "B1")
+    for number in range(1, count + 1):
+        (delivery,) = queue.receive_message(visibility_timeout=100)
+        assert ("A1", number) == (delivery.body, delivery.receive_count)
+        if number == 1:
+            assert ["B1"] == everything(queue, visibility_timeout=40_000)
+        queue.change_message_visibility(delivery.receipt_handle, 0)
+    assert 0 == dlq.snapshot().total
+    (delivery,) = queue.receive_message()
+    assert ("A2", 1) == (delivery.body, delivery.receive_count)
+    (moved,) = dlq.receive_message()
+    assert ("A1", count + 1) == (moved.body, moved.receive_count)
+    sim.check_invariants()
+
+
+@pytest.mark.rule("SQS-435", "SQS-433")
+def test_a_moved_fifo_message_goes_to_the_tail_of_its_group_with_names_of_its_own(sim):
+    queue, dlq = fifo_pair(sim)
+    send(dlq, "A-there", "B-there")
+    sent, _ = send(queue, "A1", "A2")
+    (before,) = queue.receive_message(attribute_names=["All"])
+    sim.run(until=10)
+    everything(queue)
+    found = dlq.receive_message(max_number_of_messages=10, attribute_names=["All"])
+    assert ["A-there", "A1", "B-there"] == bodies(found)
+    moved = found[1]
+    assert sent.message_id == moved.message_id == moved.attributes["MessageDeduplicationId"]
+    assert "A" == moved.attributes["MessageGroupId"]
+    assert "18850000000000000768" == moved.attributes["SequenceNumber"]  # the third of the dead-letter queue
+    assert queue.arn == moved.attributes["DeadLetterQueueSourceArn"]
+    assert "2" == moved.attributes["ApproximateReceiveCount"]
+    for name in ("SentTimestamp", "SenderId", "ApproximateFirstReceiveTimestamp"):
+        assert before.attributes[name] == moved.attributes[name]
+    sim.check_invariants()
+
+
+@pytest.mark.rule("SQS-435")
+def test_the_window_of_the_dead_letter_queue_is_not_asked(sim):
+    """Its memory knows the ID that the message had, and even the one that it gets."""
+    queue, dlq = fifo_pair(sim)
+    (sent,) = send(queue, "A1")
+    send(dlq, "A1")
+    dlq.send_message("by id", message_group_id="A", message_deduplication_id=sent.message_id)
+    everything(queue)
+    sim.run(until=10)
+    everything(queue)
+    assert ["A1", "by id", "A1"] == everything(dlq)
+
+
+@pytest.mark.rule("SQS-435", "SQS-341")
+def test_a_move_is_not_remembered_by_the_dead_letter_queue(sim):
+    queue, dlq = fifo_pair(sim)
+    (sent,) = send(queue, "A1")
+    everything(queue)
+    sim.run(until=10)
+    everything(queue)
+    dlq.send_message("by id", message_group_id="A", message_deduplication_id=sent.message_id)
+    assert ["A1", "by id"] == everything(dlq)
+
+
+@pytest.mark.rule("SQS-435", "SQS-322")
+def test_one_receive_moves_a_whole_group_and_goes_on_with_the_next(sim):
+    queue, dlq = fifo_pair(sim)
+    send(queue, "A1", "A2", "A3")
+    everything(queue)
+    sim.run(until=5)
+    send(queue, "B1", "A4")
+    sim.run(until=10)
+    assert ["B1", "A4"] == everything(queue)
+    assert ["A1", "A2", "A3"] == everything(dlq)
+    sim.check_invariants()
+
+
+@pytest.mark.rule("SQS-434")
+@pytest.mark.parametrize("retention_s", [60, 120])
+def test_retention_of_a_moved_fifo_message_begins_with_the_move(sim, retention_s):
+    queue, dlq = fifo_pair(sim, dlq_attributes={"message_retention_period": retention_s})
+    send(queue, "A1")
+    everything(queue)
+    sim.run(until=300)
+    everything(queue)
+    assert 1 == dlq.snapshot().visible
+    sim.run(until_us=seconds(300 + retention_s) - 1)
+    assert 1 == dlq.snapshot().visible
+    sim.run(until=300 + retention_s)
+    assert (0, 1) == (dlq.snapshot().total, dlq.snapshot().expired)
+
+
+@pytest.mark.rule("SQS-433", "SQS-276", "SQS-247")
+def test_old_fifo_handles_die_with_the_move(sim):
+    queue, dlq = fifo_pair(sim)
+    send(queue, "A1")
+    (old,) = queue.receive_message()
+    sim.run(until=10)
+    everything(queue)
+    queue.delete_message(old.receipt_handle)
+    with pytest.raises(InvalidParameterValueException, match="Message does not exist"):
+        queue.change_message_visibility(old.receipt_handle, 10)
+    assert 1 == dlq.snapshot().visible
+
+
+@pytest.mark.rule("SQS-437")
+def test_a_move_wakes_who_waits_at_a_fifo_dead_letter_queue(sim):
+    queue, dlq = fifo_pair(sim)
+    send(queue, "A1")
+    everything(queue)
+    log = []
+
+    async def rescue():
+        found = await dlq.wait_receive(wait_time_seconds=20)
+        log.append((sim.now, bodies(found)))
+
+    sim.spawn(rescue())
+    sim.call_at(12, everything, queue)
+    sim.run()
+    assert [(12.0, ["A1"])] == log
+
+
+@pytest.mark.rule("SQS-107", "SQS-435")
+def test_a_fifo_queue_that_is_its_own_dead_letter_queue_puts_messages_behind_their_group(sim):
+    queue = fifo(sim, "orders.fifo", visibility_timeout=10)
+    queue.set_queue_attributes(redrive_policy=RedrivePolicy(queue, 1))
+    send(queue, "A1", "A2")
+    assert ["A1"] == bodies(queue.receive_message())
+    sim.run(until=10)
+    assert ["A2"] == everything(queue)
+    sim.run(until=20)
+    found = everything(queue)
+    assert ["A1"] == found  # A2 went behind it, and is not looked at again
+    assert ["A1", "A2"] == [message.body for message in queue.messages]
+    sim.check_invariants()
+
+
+# ---- the limit of FIFO messages in flight
+
+
+@pytest.mark.rule("SQS-411", "SQS-412")
+def test_at_its_limit_a_fifo_queue_delivers_nothing_more_and_refuses_nothing(sim):
+    queue = fifo(sim, "orders.fifo", settings=[SqsConfig(inflight_limit_fifo=3)])
+    send(queue, "A1", "A2", "B1", "B2")
+    found = queue.receive_message(max_number_of_messages=10)
+    assert ["A1", "A2", "B1"] == bodies(found)
+    for wait_s in (0, 5):
+        assert [] == everything(queue, wait_time_seconds=wait_s)
+    assert 5.0 == sim.now
+    queue.delete_message(found[2].receipt_handle)
+    assert ["B2"] == everything(queue)
+
+
+@pytest.mark.rule("SQS-411", "SQS-208")
+def test_room_under_the_limit_wakes_who_waits_at_a_fifo_queue(sim):
+    queue = fifo(sim, "orders.fifo", settings=[SqsConfig(inflight_limit_fifo=1)])
+    send(queue, "A1", "B1")
+    (first,) = queue.receive_message()
+    log = []
+
+    async def listen():
+        log.extend(bodies(await queue.wait_receive(wait_time_seconds=20)))
+        log.append(sim.now)
+
+    sim.spawn(listen())
+    sim.call_at(5, queue.delete_message, first.receipt_handle)
+    sim.run()
+    assert ["B1", 5.0] == log
+
+
+@pytest.mark.rule("SQS-411")
+def test_a_fifo_queue_has_120_000_messages_in_flight_by_default():
+    assert 120_000 == SqsConfig().inflight_limit_fifo
+    queue = fifo(Simulation(trace=0), "orders.fifo", visibility_timeout=43_200)
+    for number in range(12_000):
+        for place in range(10):
+            queue.send_message(f"{number}/{place}", message_group_id=f"{number}")
+    queue.send_message("one more", message_group_id="one-more")
+    for _ in range(12_000):
+        queue.receive_message(max_number_of_messages=10)
+    assert (1, 120_000) == (queue.snapshot().visible, queue.snapshot().in_flight)
+    assert [] == everything(queue)

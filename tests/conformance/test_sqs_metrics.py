@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from lambdasim import RedrivePolicy
-from lambdasim.errors import UsageError
+from lambdasim import RedrivePolicy, Simulation, SqsConfig, SqsFaults
+from lambdasim.errors import ResponseLostError, SqsError, UsageError
 from lambdasim.units import seconds
 
 MINUTE_US = seconds(60)
@@ -26,7 +28,256 @@ def sums(sim, name, queue="orders"):
     return series(sim, name, "Sum", queue)
 
 
+class Says:
+    """A chooser that answers one point with these indexes, one after the other, then with nought."""
+
+    def __init__(self, name, *answers):
+        self.name = name
+        self.answers = list(answers)
+        self.asked = []
+
+    def choose(self, point, options):
+        self.asked.append((point.name, point.owner, len(options)))
+        return self.answers.pop(0) if point.name == self.name and self.answers else 0
+
+
+def send(queue, body="a", group=None):
+    """Send to either type of queue; on a FIFO queue to this group, or to one of its own."""
+    if not queue.name.endswith(".fifo"):
+        return queue.send_message(body)
+    sent = queue.snapshot().sent
+    return queue.send_message(body, message_group_id=group or f"g{sent}", message_deduplication_id=f"{sent}")
+
+
+NAMES = {"standard": "orders", "fifo": "orders.fifo"}
+
+kinds = pytest.mark.parametrize("kind", NAMES)
+
 # ---- counts
+
+
+def counts(queue):
+    """Return what AWS would say, in both ways in which it can be asked."""
+    shown = queue.get_queue_attributes(["All"]).attributes
+    return tuple(
+        int(shown[name])
+        for name in (
+            "ApproximateNumberOfMessages",
+            "ApproximateNumberOfMessagesNotVisible",
+            "ApproximateNumberOfMessagesDelayed",
+        )
+    )
+
+
+@pytest.mark.rule("SQS-600")
+def test_the_attributes_and_the_properties_of_a_queue_agree(sim, queue):
+    for number in range(6):
+        queue.send_message("a", delay_seconds=10 * (number == 5))
+    queue.receive_message(max_number_of_messages=2)
+    assert (3, 2, 1) == counts(queue)
+    assert (3, 2, 1) == (
+        queue.approximate_number_of_messages,
+        queue.approximate_number_of_messages_not_visible,
+        queue.approximate_number_of_messages_delayed,
+    )
+
+
+@pytest.mark.rule("SQS-600", "SQS-232")
+def test_a_message_of_a_blocked_group_counts_as_visible(sim):
+    queue = sim.create_queue("orders.fifo")
+    for _ in range(3):
+        send(queue, group="g")
+    queue.receive_message()
+    assert [] == queue.receive_message()
+    assert (2, 1, 0) == counts(queue)
+
+
+@pytest.mark.rule("SQS-600")
+@pytest.mark.parametrize(
+    ("at_us", "expected"),
+    [
+        (0, (0, 0, 0)),
+        (seconds(10), (0, 0, 0)),
+        (seconds(65) - 1, (0, 0, 0)),
+        (seconds(65), (1, 0, 0)),
+        (seconds(70) - 1, (1, 0, 0)),
+        (seconds(70), (1, 0, 1)),
+        (seconds(75) - 1, (1, 0, 1)),
+        (seconds(75), (0, 1, 1)),
+        (seconds(78) - 1, (0, 1, 1)),
+        (seconds(78), (1, 1, 0)),
+        (seconds(95) - 1, (1, 1, 0)),
+        (seconds(95), (2, 0, 0)),
+        (seconds(1_000), (2, 0, 0)),
+    ],
+)
+def test_counts_may_be_those_of_a_while_ago(at_us, expected):
+    sim = Simulation(faults=SqsFaults(approx_staleness_s=60))
+    queue = sim.create_queue("orders", visibility_timeout=20)
+    sim.call_at(5, queue.send_message, "a")
+    sim.call_at(10, lambda: queue.send_message("b", delay_seconds=8))
+    sim.call_at(15, queue.receive_message)
+    sim.run(until_us=at_us)
+    assert expected == counts(queue)
+    assert expected == (
+        queue.approximate_number_of_messages,
+        queue.approximate_number_of_messages_not_visible,
+        queue.approximate_number_of_messages_delayed,
+    )
+
+
+@pytest.mark.rule("SQS-600")
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from((0, 1, 999_999, seconds(1), seconds(3), seconds(20))),
+            st.sampled_from(
+                ("send", "delayed", "batch", "receive", "delete", "release", "purge", "look", "look", "look")
+            ),
+        ),
+        max_size=40,
+    )
+)
+def test_stale_counts_are_those_that_were_exact_then(steps):
+    lag_s = 5
+    sims = [Simulation(faults=SqsFaults(approx_staleness_s=stale_s)) for stale_s in (lag_s, 0)]
+    queues = [
+        sim.create_queue(
+            "orders", visibility_timeout=4, message_retention_period=60, settings=[SqsConfig(purge_interval_s=0)]
+        )
+        for sim in sims
+    ]
+    now_us, held, looks = 0, ([], []), []
+
+    def act(queue, name, handles):
+        if name == "send":
+            queue.send_message("a")
+        elif name == "delayed":
+            queue.send_message("a", delay_seconds=2)
+        elif name == "batch":
+            queue.send_message_batch(
+                [{"id": "1", "message_body": "a"}, {"id": "2", "message_body": "b", "delay_seconds": 3}]
+            )
+        elif name == "receive":
+            handles += [delivery.receipt_handle for delivery in queue.receive_message(max_number_of_messages=2)]
+        elif name == "purge":
+            queue.purge_queue()
+        elif handles and name == "delete":
+            queue.delete_message(handles.pop(0))
+        elif handles and name == "release":
+            queue.change_message_visibility(handles[-1], 0)
+
+    stale, exact = queues
+    for pause_us, name in steps:
+        now_us += pause_us
+        sims[0].run(until_us=now_us)
+        if name == "look":
+            looks.append((now_us, counts(stale)))
+            continue
+        try:
+            act(stale, name, held[0])
+        except SqsError:
+            continue
+    now_us = 0
+    pending = list(looks)
+    expected = []
+
+    def catch_up(until_us):
+        while pending and pending[0][0] - seconds(lag_s) < until_us:
+            at_us = pending.pop(0)[0] - seconds(lag_s)
+            if at_us >= 0:
+                sims[1].run(until_us=at_us)
+            expected.append(counts(exact) if at_us >= 0 else (0, 0, 0))
+
+    for pause_us, name in steps:
+        now_us += pause_us
+        catch_up(now_us)
+        sims[1].run(until_us=now_us)
+        try:
+            act(exact, name, held[1])
+        except SqsError:
+            continue
+    catch_up(now_us + 1)
+    assert [found for _, found in looks] == expected
+
+
+@pytest.mark.rule("SQS-600")
+def test_stale_counts_fool_nobody_but_who_asks_for_them():
+    sim = Simulation(faults=SqsFaults(approx_staleness_s=60))
+    queue = sim.create_queue("orders")
+    queue.send_message("a")
+    assert (0, 0, 0) == counts(queue)
+    assert 1 == queue.snapshot().visible
+    assert 1 == len(queue.receive_message(visibility_timeout=900))
+    sim.run(until=60)
+    assert [(0, 0)] == series(sim, "ApproximateNumberOfMessagesVisible")
+    assert [(0, 1)] == series(sim, "ApproximateNumberOfMessagesNotVisible")
+
+
+@pytest.mark.rule("SQS-600")
+@pytest.mark.parametrize(
+    ("noise", "visible", "expected"),
+    [
+        (0.1, 10, (10, 9, 11)),
+        (0.1, 4, (4, 4, 4)),
+        (0.5, 9, None),
+        (0.25, 8, (8, 6, 10)),
+        (1.0, 7, (7, 0, 14)),
+        (0.3, 0, (0, 0, 0)),
+    ],
+)
+def test_counts_may_be_off_by_a_fraction_below_or_above(noise, visible, expected):
+    found = []
+    for answer in range(3):
+        says = Says("sqs.approx_noise", answer)
+        sim = Simulation(faults=SqsFaults(approx_noise=noise), choices=says)
+        queue = sim.create_queue("orders")
+        for _ in range(visible):
+            queue.send_message("a")
+        found.append(queue.approximate_number_of_messages)
+        assert visible == queue.snapshot().visible
+        assert ("sqs.approx_noise", queue.arn, 3) == says.asked[0]
+    if expected is None:  # 4.5 and 13.5: rounding may go either way
+        assert (found[0], {4, 5} >= {found[1]}, {13, 14} >= {found[2]}) == (visible, True, True)
+    else:
+        assert expected == tuple(found)
+
+
+@pytest.mark.rule("SQS-600")
+def test_noise_falls_on_each_count():
+    says = Says("sqs.approx_noise", 1, 2, 1)
+    sim = Simulation(faults=SqsFaults(approx_noise=0.5), choices=says)
+    queue = sim.create_queue("orders")
+    for number in range(12):
+        queue.send_message("a", delay_seconds=10 * (number % 3 == 0))
+    queue.receive_message(max_number_of_messages=4)
+    assert {(2, 6, 2), (2, 2, 6), (6, 2, 2)} >= {counts(queue)}
+    assert (4, 4, 4) == counts(queue)
+
+
+@pytest.mark.rule("SQS-600", "SQS-007")
+def test_seeded_noise_is_alike_for_a_seed_and_stays_within_the_fraction():
+    def play(seed):
+        queue = Simulation(seed=seed, faults=SqsFaults(approx_noise=0.1)).create_queue("orders")
+        for _ in range(100):
+            queue.send_message("a")
+        return [queue.approximate_number_of_messages for _ in range(50)]
+
+    assert play(1) == play(1)
+    assert play(1) != play(2)
+    assert {90, 100, 110} == {*play(1)}
+
+
+@pytest.mark.rule("SQS-600")
+def test_counts_of_fifo_queues_are_exact_whatever_the_knobs():
+    says = Says("sqs.approx_noise", 1, 1, 1)
+    sim = Simulation(faults=SqsFaults(approx_noise=0.5, approx_staleness_s=60), choices=says)
+    queue = sim.create_queue("orders.fifo")
+    for _ in range(10):
+        send(queue)
+    queue.receive_message(max_number_of_messages=4)
+    assert (6, 4, 0) == counts(queue)
+    assert [] == says.asked
 
 
 @pytest.mark.rule("SQS-600")
@@ -351,3 +602,203 @@ def test_a_move_is_no_request(sim):
         queue.receive_message()
     assert 3 == queue.snapshot().requests
     assert 0 == dlq.snapshot().requests
+
+
+# ---- FIFO queues and fair queues
+
+
+@pytest.mark.rule("SQS-601", "SQS-344")
+def test_duplicates_that_were_refused_are_counted_and_not_as_sent(sim):
+    queue = sim.create_queue("orders.fifo")
+    for token in ("a", "b", "a", "a"):
+        queue.send_message("xyz", message_group_id="g", message_deduplication_id=token)
+    assert [(0, 2)] == sums(sim, "NumberOfDeduplicatedSentMessages", "orders.fifo")
+    assert [(0, 2)] == sums(sim, "NumberOfMessagesSent", "orders.fifo")
+    assert [(0, 6)] == sums(sim, "SentMessageSize", "orders.fifo")
+    assert 4 == queue.snapshot().requests
+
+
+@pytest.mark.rule("SQS-601")
+def test_groups_with_messages_in_flight_are_a_gauge(sim):
+    queue = sim.create_queue("orders.fifo", visibility_timeout=100)
+    for group in "aaabbc":
+        send(queue, group=group)
+    queue.receive_message(max_number_of_messages=4)
+    sim.run(until=30)
+    (delivery,) = queue.receive_message(max_number_of_messages=10)
+    assert "c" == delivery.message_group_id
+    sim.run(until=180)
+    found = series(sim, "ApproximateNumberOfGroupsWithInflightMessages", queue="orders.fifo")
+    assert [(0, 3), (60, 1), (120, 0)] == found
+
+
+@pytest.mark.rule("SQS-601", "SQS-311")
+def test_noisy_groups_and_what_is_in_quiet_ones_are_gauges(sim, queue):
+    sim.run(until=10)
+    for _ in range(50):
+        queue.send_message("a", message_group_id="noisy")
+    for _ in range(4):
+        queue.receive_message(max_number_of_messages=10, visibility_timeout=900)
+    sim.run(until=20)
+    for group in ("q1", "q2"):
+        queue.send_message("a", message_group_id=group)
+    queue.send_message("a", message_group_id="q3", delay_seconds=900)
+    (delivery,) = queue.receive_message(visibility_timeout=900)
+    assert "q1" == delivery.message_group_id
+    sim.run(until=60)
+    assert [(0, 1)] == series(sim, "ApproximateNumberOfNoisyGroups")
+    assert [(0, 11)] == series(sim, "ApproximateNumberOfMessagesVisible")
+    assert [(0, 1)] == series(sim, "ApproximateNumberOfMessagesVisibleInQuietGroups")
+    assert [(0, 1)] == series(sim, "ApproximateNumberOfMessagesNotVisibleInQuietGroups")
+    assert [(0, 1)] == series(sim, "ApproximateNumberOfMessagesDelayedInQuietGroups")
+    assert [(0, 50)] == series(sim, "ApproximateAgeOfOldestMessage")
+    assert [(0, 40)] == series(sim, "ApproximateAgeOfOldestMessageInQuietGroups")
+
+
+@pytest.mark.rule("SQS-601")
+@kinds
+def test_sums_and_gauges_are_those_of_either_type(sim, kind):
+    queue = sim.create_queue(NAMES[kind], visibility_timeout=100)
+    for _ in range(4):
+        send(queue)
+    first, _ = queue.receive_message(max_number_of_messages=2)
+    queue.delete_message(first.receipt_handle)
+    sim.run(until=60)
+    found = {name: series(sim, name, "Sum", queue.name) for name in (*SUMS, *GAUGES)}
+    assert {
+        "NumberOfMessagesSent": [(0, 4)],
+        "NumberOfMessagesReceived": [(0, 2)],
+        "NumberOfMessagesDeleted": [(0, 1)],
+        "NumberOfEmptyReceives": [],
+        "ApproximateNumberOfMessagesVisible": [(0, 2)],
+        "ApproximateNumberOfMessagesNotVisible": [(0, 1)],
+        "ApproximateNumberOfMessagesDelayed": [(0, 0)],
+        "ApproximateAgeOfOldestMessage": [(0, 60)],
+    } == found
+
+
+@pytest.mark.rule("SQS-601", "SQS-303")
+def test_on_a_fifo_queue_the_age_leaves_nobody_out(sim):
+    queue = sim.create_queue("orders.fifo", visibility_timeout=0)
+    send(queue)
+    for _ in range(5):
+        queue.receive_message()
+    sim.run(until=60)
+    assert [(0, 60)] == series(sim, GAUGES[3], queue="orders.fifo")
+
+
+@pytest.mark.rule("SQS-601", "SQS-400")
+def test_neither_expiry_nor_a_purge_counts_as_a_deletion(sim):
+    queue = sim.create_queue("orders", message_retention_period=60)
+    queue.send_message("a")
+    sim.run(until=70)
+    queue.send_message("b")
+    queue.purge_queue()
+    sim.run(until=120)
+    assert [] == sums(sim, "NumberOfMessagesDeleted")
+    assert (1, 1, 0) == (queue.snapshot().expired, queue.snapshot().purged, queue.snapshot().deleted)
+
+
+@pytest.mark.rule("SQS-601", "SQS-180")
+def test_a_batch_counts_each_of_its_messages(sim, queue):
+    queue.send_message_batch([{"id": f"{number}", "message_body": "abc"} for number in range(5)])
+    handles = [delivery.receipt_handle for delivery in queue.receive_message(max_number_of_messages=10)]
+    queue.delete_message_batch([{"id": f"{place}", "receipt_handle": handle} for place, handle in enumerate(handles)])
+    assert [[(0, 5)]] * 3 == [sums(sim, name) for name in SUMS[:3]]
+    assert [(0, 5)] == series(sim, "SentMessageSize", "SampleCount")
+
+
+@pytest.mark.rule("SQS-601", "SQS-123")
+def test_the_size_of_a_send_is_that_with_its_attributes(sim, queue):
+    queue.send_message("é", message_attributes={"k": {"DataType": "String.x", "StringValue": "yz"}})
+    assert [(0, 2 + 1 + 8 + 2)] == series(sim, "SentMessageSize", "Sum")
+
+
+# ---- luck and move tasks
+
+
+@pytest.mark.rule("SQS-603")
+def test_a_lost_answer_counts_as_received_and_a_lost_acknowledgement_as_sent():
+    sim = Simulation(faults=SqsFaults(lost_receive_response_probability=1.0, lost_send_ack_probability=1.0))
+    queue = sim.create_queue("orders")
+    with pytest.raises(ResponseLostError):
+        queue.send_message("a")
+    with pytest.raises(ResponseLostError):
+        queue.receive_message()
+    assert [(0, 1)] == sums(sim, "NumberOfMessagesSent")
+    assert [(0, 1)] == sums(sim, "NumberOfMessagesReceived")
+    assert [] == sums(sim, "NumberOfEmptyReceives")
+    assert 2 == queue.snapshot().requests
+
+
+@pytest.mark.rule("SQS-603", "SQS-278")
+def test_a_lost_delete_counts_as_deleted():
+    sim = Simulation(faults=SqsFaults(lost_delete_probability=1.0))
+    queue = sim.create_queue("orders", visibility_timeout=10)
+    queue.send_message("a")
+    for _ in range(2):
+        (delivery,) = queue.receive_message()
+        queue.delete_message(delivery.receipt_handle)
+        sim.run_for(10)
+    assert [(0, 2)] == sums(sim, "NumberOfMessagesDeleted")
+    assert 1 == queue.snapshot().visible
+
+
+@pytest.mark.rule("SQS-603")
+@kinds
+def test_a_move_task_counts_as_received_and_deleted_there_and_as_sent_here(sim, kind):
+    dlq = sim.create_queue(NAMES[kind].replace("orders", "dlq"))
+    queue = sim.create_queue(NAMES[kind], visibility_timeout=0, redrive_policy=RedrivePolicy(dlq, 1))
+    for _ in range(3):
+        send(queue, "xyz")
+    for _ in range(2):
+        queue.receive_message(max_number_of_messages=10)
+    sim.run(until=60)
+    sim.start_message_move_task(dlq, queue)
+    sim.run(until=120)
+    assert (0, 3) == (dlq.snapshot().visible, queue.snapshot().visible)
+    assert [(60, 3)] == sums(sim, "NumberOfMessagesReceived", dlq.name)
+    assert [(60, 3)] == sums(sim, "NumberOfMessagesDeleted", dlq.name)
+    assert [] == sums(sim, "NumberOfMessagesSent", dlq.name)
+    assert [(0, 3), (60, 3)] == sums(sim, "NumberOfMessagesSent", queue.name)
+
+
+@pytest.mark.rule("SQS-602")
+@kinds
+def test_metrics_are_published_however_long_a_queue_is_idle(sim, kind):
+    queue = sim.create_queue(NAMES[kind])
+    send(queue)
+    sim.run(until=7 * 3_600)
+    found = series(sim, GAUGES[0], queue=queue.name)
+    assert 7 * 60 == len(found)
+    assert {1} == {value for _, value in found}
+
+
+# ---- billing of the rest
+
+
+@pytest.mark.rule("SQS-604")
+@pytest.mark.parametrize("settings", [(), [SqsConfig(requeue_to_back_after=None)]])
+def test_calls_about_a_queue_are_requests_too(settings):
+    sim = Simulation(settings=settings)
+    queue = sim.create_queue("orders")
+    before = queue.snapshot().requests
+    calls = [
+        lambda: queue.get_queue_attributes(["All"]),
+        lambda: queue.set_queue_attributes({"DelaySeconds": "1"}),
+        lambda: queue.tag_queue({"a": "1"}),
+        queue.list_queue_tags,
+        lambda: queue.untag_queue(["a"]),
+        queue.purge_queue,
+        queue.list_dead_letter_source_queues,
+    ]
+    for number, call in enumerate(calls, 1):
+        call()
+        assert before + number == queue.snapshot().requests
+
+
+@pytest.mark.rule("SQS-604", "SQS-123")
+@pytest.mark.parametrize(("size", "billed"), [(65_536 - 10, 1), (65_537 - 10, 2)])
+def test_attributes_are_part_of_the_payload(queue, size, billed):
+    queue.send_message("x" * size, message_attributes={"k": {"DataType": "String", "StringValue": "abc"}})
+    assert billed == queue.snapshot().billed_requests

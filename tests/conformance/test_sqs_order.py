@@ -267,3 +267,82 @@ def test_a_simulated_fortnight_of_retention_keeps_no_run_going(sim):
     everything(queue)
     sim.run()
     assert 0.0 == sim.now
+
+
+# ---- FIFO queues
+
+
+def fifo(sim, **attributes):
+    return sim.create_queue("orders.fifo", **{"fifo_queue": True, "content_based_deduplication": True, **attributes})
+
+
+def send(queue, *names):
+    for name in names:
+        queue.send_message(name, message_group_id=name[0])
+
+
+@pytest.mark.rule("SQS-303", "SQS-320")
+def test_a_fifo_message_keeps_its_place_however_often_it_was_received(sim):
+    queue = fifo(sim, visibility_timeout=10)
+    send(queue, "A1", "A2")
+    for _ in range(6):
+        assert ["A1", "A2"] == everything(queue)
+        sim.run_for(10)
+
+
+@pytest.mark.rule("SQS-381", "SQS-167")
+@pytest.mark.parametrize("delay_s", [None, 0])
+@pytest.mark.parametrize(("off_us", "expected"), [(-1, []), (0, ["A1"])])
+def test_a_fifo_message_has_the_delay_of_its_queue_and_no_other(sim, delay_s, off_us, expected):
+    queue = fifo(sim, delay_seconds=5)
+    queue.send_message("A1", message_group_id="A", delay_seconds=delay_s)
+    assert 1 == queue.snapshot().delayed
+    sim.run(until_us=seconds(5) + off_us)
+    assert expected == everything(queue)
+
+
+@pytest.mark.rule("SQS-382")
+@pytest.mark.parametrize("kind", ["standard", "fifo"])
+@pytest.mark.parametrize("how", ["purge", "retention"])
+def test_a_delayed_message_goes_with_a_purge_and_with_its_retention(sim, kind, how):
+    attributes = {"delay_seconds": 900, "message_retention_period": 60}
+    queue = fifo(sim, **attributes) if kind == "fifo" else sim.create_queue("orders", **attributes)
+    queue.send_message("a", message_group_id="A")
+    assert 1 == queue.snapshot().delayed
+    if how == "purge":
+        queue.purge_queue()
+    else:
+        sim.run(until=60)
+    snapshot = queue.snapshot()
+    assert (0, 0) == (snapshot.total, snapshot.delayed)
+    sim.run(until=900)
+    assert [] == everything(queue)
+    sim.check_invariants()
+
+
+@pytest.mark.rule("SQS-383", "SQS-092", "SQS-321")
+def test_a_lower_queue_delay_frees_what_waits_in_its_order(sim):
+    queue = fifo(sim, delay_seconds=100)
+    send(queue, "A1")
+    sim.run(until=10)
+    send(queue, "A2")
+    queue.set_queue_attributes(delay_seconds=20)
+    sim.run(until_us=seconds(20) - 1)
+    assert [] == everything(queue)
+    sim.run(until=20)
+    assert ["A1"] == everything(queue, visibility_timeout=1)
+    sim.run(until=30)
+    assert ["A1", "A2"] == everything(queue)
+
+
+@pytest.mark.rule("SQS-400", "SQS-401")
+def test_retention_counts_from_the_send_in_a_fifo_queue_too(sim):
+    queue = fifo(sim, message_retention_period=60, visibility_timeout=1_000)
+    send(queue, "A1")
+    sim.run(until=20)
+    send(queue, "A2")
+    assert ["A1", "A2"] == everything(queue)
+    for at_us, left in ((seconds(60) - 1, 2), (seconds(60), 1), (seconds(80) - 1, 1), (seconds(80), 0)):
+        sim.run(until_us=at_us)
+        assert left == queue.snapshot().total
+    sim.check_invariants()

@@ -530,3 +530,275 @@ def test_a_handle_may_be_read_late(sim, queue):
     assert 0 == queue.snapshot().total
     queue.delete_message(first.receipt_handle)
     assert 1 == queue.snapshot().deleted
+
+
+# ---- FIFO queues
+
+
+EXPIRED = "Value {} for parameter ReceiptHandle is invalid. Reason: The receipt handle has expired."
+
+
+def fifo(sim, name="orders.fifo", **attributes):
+    return sim.create_queue(name, **{"fifo_queue": True, "content_based_deduplication": True, **attributes})
+
+
+def send(queue, *names):
+    for name in names:
+        queue.send_message(name, message_group_id=name[0])
+
+
+def refused_change(queue, handle, timeout_s=10):
+    with pytest.raises(InvalidParameterValueException) as caught:
+        queue.change_message_visibility(handle, timeout_s)
+    return caught.value.message
+
+
+def refused_delete(queue, handle):
+    with pytest.raises(InvalidParameterValueException) as caught:
+        queue.delete_message(handle)
+    return caught.value.message
+
+
+@pytest.mark.rule("SQS-232", "SQS-230")
+@pytest.mark.parametrize("how", ["in flight", "delayed"])
+def test_a_fifo_message_that_is_blocked_is_visible_to_counts(sim, how):
+    queue = fifo(sim, visibility_timeout=100)
+    send(queue, "A1", "A2", "A3")
+    assert (3, 0, 0) == counts(queue)
+    handle = take(queue)
+    assert (2, 1, 0) == counts(queue)
+    if how == "delayed":
+        queue.set_queue_attributes(delay_seconds=10)
+        send(queue, "A4")
+        assert (2, 1, 1) == counts(queue)
+        sim.run(until=10)
+        assert (3, 1, 0) == counts(queue)
+    queue.delete_message(handle)
+    assert 0 == queue.snapshot().in_flight
+    sim.check_invariants()
+
+
+@pytest.mark.rule("SQS-250", "SQS-275", "SQS-003")
+@pytest.mark.parametrize(("off_us", "is_valid"), [(-1, True), (0, False), (1, False)])
+def test_a_fifo_handle_is_valid_until_its_timeout_ends(sim, off_us, is_valid):
+    queues = [fifo(sim, name, visibility_timeout=30) for name in ("deleted.fifo", "changed.fifo")]
+    for queue in queues:
+        send(queue, "A1")
+    handles = [take(queue) for queue in queues]
+    sim.run(until_us=seconds(30) + off_us)
+    if is_valid:
+        queues[0].delete_message(handles[0])
+        queues[1].change_message_visibility(handles[1], 10)
+        assert ((0, 0, 0), (0, 1, 0)) == (counts(queues[0]), counts(queues[1]))
+    else:
+        assert EXPIRED.format(handles[0]) == refused_delete(queues[0], handles[0])
+        assert NOT_THERE.format(handles[1]) == refused_change(queues[1], handles[1])
+        assert ((1, 0, 0), (1, 0, 0)) == (counts(queues[0]), counts(queues[1]))
+
+
+@pytest.mark.rule("SQS-275", "SQS-241")
+@pytest.mark.parametrize(("timeout_s", "ends_s"), [(50, 55), (10, 15)])
+@pytest.mark.parametrize(("off_us", "is_valid"), [(-1, True), (0, False)])
+def test_the_deadline_of_a_fifo_handle_is_that_of_the_last_change(sim, timeout_s, ends_s, off_us, is_valid):
+    queue = fifo(sim, visibility_timeout=30)
+    send(queue, "A1")
+    handle = take(queue)
+    sim.run(until=5)
+    queue.change_message_visibility(handle, timeout_s)
+    sim.run(until_us=seconds(ends_s) + off_us)
+    if is_valid:
+        queue.delete_message(handle)
+        assert 0 == queue.snapshot().total
+    else:
+        assert EXPIRED.format(handle) == refused_delete(queue, handle)
+
+
+@pytest.mark.rule("SQS-275", "SQS-250")
+def test_a_superseded_fifo_handle_neither_deletes_nor_changes(sim):
+    queue = fifo(sim, visibility_timeout=10)
+    send(queue, "A1")
+    old = take(queue)
+    sim.run(until=10)
+    new = take(queue)
+    assert EXPIRED.format(old) == refused_delete(queue, old)
+    assert NOT_THERE.format(old) == refused_change(queue, old, 0)
+    assert (0, 1, 0) == counts(queue)
+    queue.delete_message(new)
+    assert 0 == queue.snapshot().total
+
+
+@pytest.mark.rule("SQS-275", "SQS-274")
+@pytest.mark.parametrize("config", [{"stale_delete": "delete"}, {"stale_change_visibility": "apply"}])
+def test_what_may_be_set_about_old_handles_of_standard_queues_holds_for_no_fifo_queue(sim, config):
+    queue = fifo(sim, visibility_timeout=10, settings=[SqsConfig(**config)])
+    send(queue, "A1")
+    old = take(queue)
+    sim.run(until=10)
+    take(queue)
+    assert EXPIRED.format(old) == refused_delete(queue, old)
+    assert NOT_THERE.format(old) == refused_change(queue, old)
+    assert (0, 1, 0) == counts(queue)
+
+
+@pytest.mark.rule("SQS-275", "SQS-205", "SQS-250")
+def test_a_fifo_handle_without_a_visibility_timeout_is_expired_at_birth(sim):
+    queue = fifo(sim)
+    send(queue, "A1")
+    handle = take(queue, visibility_timeout=0)
+    assert EXPIRED.format(handle) == refused_delete(queue, handle)
+    assert NOT_THERE.format(handle) == refused_change(queue, handle)
+
+
+@pytest.mark.rule("SQS-242", "SQS-275", "SQS-250")
+def test_a_fifo_handle_ends_with_a_release(sim):
+    queue = fifo(sim)
+    send(queue, "A1")
+    handle = take(queue)
+    queue.change_message_visibility(handle, 0)
+    assert (1, 0, 0) == counts(queue)
+    assert EXPIRED.format(handle) == refused_delete(queue, handle)
+    assert NOT_THERE.format(handle) == refused_change(queue, handle)
+
+
+@pytest.mark.rule("SQS-276", "SQS-247")
+@pytest.mark.parametrize("go", [gone_by_delete, gone_by_retention, gone_by_move])
+def test_a_fifo_message_that_is_gone_can_be_deleted_and_not_changed(sim, go):
+    dlq = fifo(sim, "dlq.fifo")
+    queue = fifo(sim, message_retention_period=100, redrive_policy=RedrivePolicy(dlq, 1))
+    send(queue, "A1")
+    handle = take(queue, visibility_timeout=100)
+    go(sim, queue, handle)
+    before = queue.snapshot().deleted
+    assert NOT_THERE.format(handle) == refused_change(queue, handle)
+    for _ in range(2):
+        assert queue.delete_message(handle) is None
+    assert before == queue.snapshot().deleted
+
+
+@pytest.mark.rule("SQS-276", "SQS-275")
+def test_a_superseded_fifo_handle_of_a_deleted_message_is_as_good_as_any(sim):
+    queue = fifo(sim, visibility_timeout=10)
+    send(queue, "A1")
+    old = take(queue)
+    sim.run(until=10)
+    queue.delete_message(take(queue))
+    assert queue.delete_message(old) is None
+
+
+@pytest.mark.rule("SQS-245")
+def test_a_fifo_handle_is_checked_before_the_twelve_hours(sim):
+    queue = fifo(sim)
+    send(queue, "A1")
+    handle = take(queue, visibility_timeout=10)
+    sim.run(until=9)
+    assert CEILING.format(43_200) == refused_change(queue, handle, 43_200)
+    sim.run(until=10)
+    assert NOT_THERE.format(handle) == refused_change(queue, handle, 43_200)
+    with pytest.raises(InvalidParameterValueException, match=r"Must be between 0 and 43200\.$"):
+        queue.change_message_visibility(handle, 43_201)
+
+
+@pytest.mark.rule("SQS-244")
+@pytest.mark.parametrize(("timeout_s", "is_legal"), [(43_100, True), (43_101, False)])
+def test_the_twelve_hours_hold_for_fifo_messages_too(sim, timeout_s, is_legal):
+    queue = fifo(sim, visibility_timeout=200)
+    send(queue, "A1")
+    handle = take(queue)
+    sim.run(until=100)
+    if is_legal:
+        queue.change_message_visibility(handle, timeout_s)
+    else:
+        assert CEILING.format(timeout_s) == refused_change(queue, handle, timeout_s)
+    sim.run(until=43_200)
+    assert (1, 0, 0) == counts(queue)
+
+
+@pytest.mark.rule("SQS-246", "SQS-272")
+@pytest.mark.parametrize("call", CALLS)
+def test_a_fifo_queue_refuses_what_is_no_handle_of_its_own(sim, call):
+    queue, other = fifo(sim), fifo(sim, "other.fifo")
+    for each in (queue, other):
+        send(each, "A1")
+    handle = take(other)
+    take(queue)
+    with pytest.raises(ReceiptHandleIsInvalid, match=r"is not valid for this queue\.$"):
+        CALLS[call](queue, handle)
+    with pytest.raises(ReceiptHandleIsInvalid, match=r"is not a valid receipt handle\.$"):
+        CALLS[call](queue, "no handle")
+
+
+@pytest.mark.rule("SQS-251", "SQS-252")
+def test_a_change_of_one_fifo_message_leaves_the_others_of_its_group_alone(sim):
+    queue = fifo(sim, visibility_timeout=10)
+    send(queue, "A1", "A2", "A3")
+    found = queue.receive_message(max_number_of_messages=3)
+    queue.change_message_visibility(found[1].receipt_handle, 20)
+    sim.run(until=10)
+    assert (2, 1, 0) == counts(queue)
+    again = queue.receive_message(max_number_of_messages=10, visibility_timeout=100)
+    assert [("A1", 2)] == [(delivery.body, delivery.receive_count) for delivery in again]
+    sim.run(until=20)
+    assert [] == queue.receive_message()
+    sim.check_invariants()
+
+
+@pytest.mark.rule("SQS-277")
+def test_any_fifo_message_in_flight_may_be_deleted_head_or_not(sim):
+    queue = fifo(sim)
+    send(queue, "A1", "A2", "A3", "A4")
+    handles = [delivery.receipt_handle for delivery in queue.receive_message(max_number_of_messages=3)]
+    for place, left in ((1, ["A1", "A3", "A4"]), (2, ["A1", "A4"]), (0, ["A4"])):
+        assert [] == queue.receive_message()
+        queue.delete_message(handles[place])
+        assert left == [message.body for message in queue.messages]
+    assert ["A4"] == bodies(queue.receive_message())
+    sim.check_invariants()
+
+
+@pytest.mark.rule("SQS-271", "SQS-275")
+@given(st.lists(st.tuples(st.integers(0, 4), st.booleans()), min_size=1, max_size=8))
+def test_of_all_handles_of_a_fifo_message_only_the_newest_deletes_in_time(steps):
+    sim = Simulation()
+    queue = fifo(sim, visibility_timeout=1)
+    send(queue, "A1")
+    handles = []
+    for place, is_late in steps:
+        handles.append(take(queue))
+        if is_late:
+            sim.run_for(1)
+        if place < len(handles) - 1 or is_late:
+            refused_delete(queue, handles[min(place, len(handles) - 1)])
+        if not is_late:
+            sim.run_for(1)
+    handles.append(take(queue))
+    queue.delete_message(handles[-1])
+    assert 0 == queue.snapshot().total
+
+
+# ---- queues that are deleted and created again
+
+
+@pytest.mark.rule("SQS-279", "SQS-028")
+@pytest.mark.parametrize("suffix", ["", ".fifo"])
+def test_on_a_queue_that_was_created_again_an_old_handle_refers_to_nothing(sim, suffix):
+    def create():
+        return fifo(sim, f"orders{suffix}") if suffix else sim.create_queue("orders")
+
+    def fill(queue):
+        queue.send_message("a", message_group_id="A")
+        return take(queue, visibility_timeout=1_000)
+
+    queue = create()
+    old = fill(queue)
+    queue.delete_queue()
+    sim.run(until=60)
+    again = create()
+    assert again.delete_message(old) is None
+    new = fill(again)
+    assert old != new
+    assert NOT_THERE.format(old) == refused_change(again, old, 0)
+    assert again.delete_message(old) is None
+    assert (0, 1, 0) == counts(again)
+    assert 0 == again.snapshot().deleted
+    again.delete_message(new)
+    assert 0 == again.snapshot().total

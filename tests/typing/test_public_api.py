@@ -141,7 +141,7 @@ def test_queue() -> None:
     assert_type(got[0].receipt_handle, str)
     assert_type(got[0].receive_count, int)
     assert_type(got[0].attributes, dict[str, str])
-    assert_type(got[0].message_attributes, Mapping[str, object])
+    assert_type(got[0].message_attributes, dict[str, dict[str, Any]])
     orders.change_message_visibility(got[0].receipt_handle, 60)
     orders.delete_message(got[0].receipt_handle)
     snapshot = orders.snapshot()

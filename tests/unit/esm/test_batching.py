@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdasim import BatchWindowModel, Clock, Queue, SqsConfig, ThrottleRetry
-from lambdasim.esm.batching import longest_sure_body, plan_cut, plan_retry, plan_window_end
+from lambdasim.esm.batching import largest_sure_message, plan_cut, plan_retry, plan_window_end
 from lambdasim.esm.events import EventMaker
 from tests.strategies import bodies, durations_us, near
 
@@ -76,7 +76,7 @@ WORST = ['"', "\\", "\t", "\x7f", "é", "✓", "𝄞", "\u2028", "\ufffd"]
 @pytest.mark.parametrize("batch_size", [1, 6, 10, 500])
 def test_no_batch_of_sure_bodies_reaches_the_limit(character, batch_size):
     limit = 6_291_456
-    chars = min(longest_sure_body(batch_size, limit), 1_048_576 // len(character.encode()))
+    chars = min(largest_sure_message(batch_size, limit), 1_048_576 // len(character.encode()))
     queue = Queue("q" * 80, Clock(), settings=[SqsConfig(region="us-gov-northwest-1")])
     queue.send_message(character * chars)
     (message,) = queue.messages
