@@ -199,7 +199,7 @@ class Simulation:
         self._functions: dict[str, Function] = {}
         self._mappings: dict[str, EventSourceMapping] = {}
         self._feeds: dict[str, int] = {}  # by the name of the target: no feed moves the arrivals of another
-        self.metrics = Metrics(self.clock, self.pool, self._registry, self._functions, self._mappings)
+        self.metrics = Metrics(self.clock, self.pool, self._sqs, self._functions, self._mappings)
 
     def __repr__(self) -> str:
         """Show the instant and how much there is."""

@@ -17,7 +17,7 @@ from lambdasim.errors import UsageError
 from lambdasim.esm import EventSourceMapping
 from lambdasim.lambda_ import ConcurrencyPool, Function
 from lambdasim.metrics.series import Series, check_period, make_series
-from lambdasim.sqs import Queue, Registry
+from lambdasim.sqs import Endpoint, Queue
 from lambdasim.units import MICROSECONDS, MINUTE_US
 
 Data = dict[int, list[tuple[float, int]]]
@@ -75,14 +75,15 @@ class Metrics:
     Args:
         clock: Of the simulation.
         pool: The account's concurrency.
-        queues, functions, mappings: What there is, looked up at each call; queues that are gone count too.
+        queues, functions, mappings: What there is in its region and account, looked up at each call; queues that are
+            gone count too.
     """
 
     def __init__(
         self,
         clock: Clock,
         pool: ConcurrencyPool,
-        queues: Registry,
+        queues: Endpoint,
         functions: Mapping[str, Function],
         mappings: Mapping[str, EventSourceMapping],
     ) -> None:

@@ -234,12 +234,10 @@ class Endpoint:
         Rules: SQS-051, SQS-052. Runtime: `O(n log n)`.
         """
         prefix = queue_name_prefix or ""
-        config = self._config
         mine = [
             queue
-            for queue in self._registry.queues.values()
-            if queue.name.startswith(prefix)
-            and (queue.config.region, queue.config.account_id) == (config.region, config.account_id)
+            for queue in self.ever()
+            if queue.name.startswith(prefix) and not queue._is_deleted and queue._is_ready
         ]
         return page([queue.url for queue in sorted(mine, key=lambda queue: queue.name)], max_results, next_token)
 
@@ -263,6 +261,13 @@ class Endpoint:
         if found is None:
             raise QueueDoesNotExist(NOT_THERE)
         return found
+
+    def ever(self) -> Iterator[Queue]:
+        """Yield every queue of this region and account that there was or is: the deleted ones first."""
+        place = self._config.region, self._config.account_id
+        for queue in self._registry.ever():
+            if (queue.config.region, queue.config.account_id) == place:
+                yield queue
 
     # ---- move tasks
 
@@ -308,7 +313,7 @@ class Endpoint:
             msg = "Source queue must be configured as a Dead Letter Queue."
             raise InvalidParameterValueException(msg)
         destination = None if destination_text is None else self._registry.find(destination_text)
-        if destination_text is not None and destination is None:
+        if destination_text is not None and (destination is None or not destination._is_ready):
             msg = "The resource that you specified for the DestinationArn parameter doesn't exist."
             raise ResourceNotFoundException(msg)
         if destination is not None and destination.is_fifo is not source.is_fifo:
@@ -392,7 +397,7 @@ class Endpoint:
 
     def _source(self, arn: str) -> Queue:
         source = self._registry.find(arn)
-        if source is None:
+        if source is None or not source._is_ready:
             raise ResourceNotFoundException(_NO_SOURCE)
         return source
 

@@ -124,9 +124,13 @@ class Resource(Store):
     def _look_for_guards(self) -> None:
         """See whether calls have to ask first, and whether a send is nothing but a send."""
         throttles = self._luck is not None and self._luck.may_throttle
-        is_early = self.clock.now_us < self._ready_at_us
-        self._is_guarded = self._is_deleted or throttles or is_early
+        self._is_guarded = self._is_deleted or throttles or not self._is_ready
         self._is_plain = not self._is_guarded and not self.is_fifo and self._luck is None
+
+    @property
+    def _is_ready(self) -> bool:
+        """Whether it is to be found already (SQS-044)."""
+        return self.clock.now_us >= self._ready_at_us
 
     def _guard(self, *, is_about_messages: bool = False) -> None:
         """
@@ -136,7 +140,7 @@ class Resource(Store):
             QueueDoesNotExist: It is deleted, or not ready yet (SQS-044, SQS-060).
             RequestThrottled: By chance (SQS-415).
         """
-        if self._is_deleted or self.clock.now_us < self._ready_at_us:
+        if self._is_deleted or not self._is_ready:
             raise QueueDoesNotExist(NOT_THERE)
         if is_about_messages and self._luck is not None and self._luck.throttles():
             msg = "Rate exceeded"

@@ -621,19 +621,15 @@ class Store:
             if self._trace.active:
                 self._trace.add((now_us, EXPIRED, self, arrived))
             return
-        self._ages.add(arrived)
-        self._line_up_new(arrived)
-        self._time_expiry()
-
-    def _line_up_new(self, message: Message) -> None:
-        """Line up a visible message that has never been received here, and whose rank is now."""
-        self.visible += 1
-        if message.message_group_id is not None:
+        if arrived.message_group_id is not None:
             self._look_for_tenants()
+        self._ages.add(arrived)
+        self.visible += 1
         if self._order is not None:
-            self._order.arrive(message)
+            self._order.arrive(arrived)
         else:
-            self._fresh.append(message)
+            self._fresh.append(arrived)
+        self._time_expiry()
 
     def _look_for_tenants(self) -> None:
         """See to it that a standard queue has lanes, now that a message with a group comes (SQS-310)."""
