@@ -60,7 +60,7 @@ def check_entries(given: Iterable[Entry], shape: str, members: frozenset[str]) -
     ids: dict[str, None] = {}
     repeated: str | None = None
     for entry in entries:
-        if not isinstance(entry, Mapping):
+        if type(entry) is not dict and not isinstance(entry, Mapping):
             msg = f"entry {entry!r} is no mapping; give 'id' and the parameters of the operation"
             raise ParamValidationError(msg)
         if not members.issuperset(entry):

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
-from typing import Any, Final, TypeVar, Unpack, cast
-
-from attrs import frozen
+from typing import Any, Final, NamedTuple, TypeVar, Unpack, cast
 
 from lambdasim.clock import Clock, Priority
 from lambdasim.errors import ResponseLostError, SqsError
@@ -39,7 +37,7 @@ from lambdasim.sqs.content import (
 )
 from lambdasim.sqs.deduplication import Attempt
 from lambdasim.sqs.faults import SqsFaults
-from lambdasim.sqs.limits import DELAY_MAX_S, RECEIVE_MAX, VISIBILITY_MAX_S, WAIT_MAX_S
+from lambdasim.sqs.limits import DELAY_MAX_S, RECEIVE_MAX, REQUEST_CHUNK_BYTES, VISIBILITY_MAX_S, WAIT_MAX_S
 from lambdasim.sqs.line import Ask, Poll
 from lambdasim.sqs.message import FifoMessage, Flight, LadenMessage, Message, State, content_hash
 from lambdasim.sqs.records import DEDUPLICATED
@@ -47,13 +45,14 @@ from lambdasim.sqs.resource import Home, Resource, check_texts
 from lambdasim.sqs.results import (
     BatchResult,
     BatchResultEntry,
+    BatchResultErrorEntry,
     Delivery,
     LadenSendMessageResult,
     SendMessageBatchResult,
     SendMessageBatchResultEntry,
     SendMessageResult,
 )
-from lambdasim.sqs.store import chunks
+from lambdasim.sqs.store import chunks, requests_of
 from lambdasim.units import MICROSECONDS, seconds
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -72,6 +71,7 @@ _SYSTEM_ATTRIBUTES: Final = frozenset(
         "DeadLetterQueueSourceArn",
     )
 )
+_PLAIN_MEMBERS: Final = 2  # of an entry of a batch: its id, and one other
 _SEND: Final = "SendMessage"
 _RECEIVE: Final = "ReceiveMessage"
 _DELETE: Final = "DeleteMessage"
@@ -97,8 +97,7 @@ _OPERATIONS: Final = (
 )
 
 
-@frozen
-class _Draft:
+class _Draft(NamedTuple):
     """A message that was checked, and is not yet sent."""
 
     body: str
@@ -219,7 +218,8 @@ class Queue(Resource):
         ):
             size = self._checked_size
             message = self._send(message_body, size, self._delay_us)
-            self._charge_send(size)
+            self.requests += 1
+            self.billed_requests += 1 if size <= REQUEST_CHUNK_BYTES else requests_of(size)
             return SendMessageResult(message)
         if self._is_guarded:
             self._guard(is_about_messages=True)
@@ -231,10 +231,12 @@ class Queue(Resource):
             message_deduplication_id,
             message_group_id,
         )
+        self._check_size(draft.size)
         if self._throughput is not None:
             self._limit_rate(_SEND, groups=(str(message_group_id),))
         result = self._accept(draft)
-        self._charge_send(draft.size)
+        self.requests += 1
+        self.billed_requests += requests_of(draft.size)
         if self._luck is not None and self._luck.loses_send_ack():
             raise ResponseLostError(_lost("send"))
         return result
@@ -248,13 +250,14 @@ class Queue(Resource):
         """
         body, size = self._check_body(message_body)
         if self.is_fifo or size > self._max_bytes:
-            self._draft(body, None, None, None, None, None)
+            self._check_size(self._draft(body, None, None, None, None, None).size)
 
         def send(_argument: object) -> object:
             if not self._is_plain or size > self._max_bytes:
                 return self.send_message(body)
             message = self._send(body, size, self._delay_us)
-            self._charge_send(size)
+            self.requests += 1
+            self.billed_requests += 1 if size <= REQUEST_CHUNK_BYTES else requests_of(size)
             return message
 
         return send
@@ -278,7 +281,13 @@ class Queue(Resource):
         if self._is_guarded:
             self._guard(is_about_messages=True)
         checked = check_entries(entries, "SendMessageBatchRequestEntry", SEND_MEMBERS)
-        total = sum(rough_size_bytes(entry.get("message_body"), entry.get("message_attributes")) for entry in checked)
+        total = 0
+        for entry in checked:
+            body = entry.get("message_body")
+            if len(entry) == _PLAIN_MEMBERS and isinstance(body, str) and body.isascii():
+                total += len(body)
+            else:
+                total += rough_size_bytes(body, entry.get("message_attributes"))
         if total > self.config.max_payload_bytes:
             msg = (
                 f"Batch requests cannot be longer than {self.config.max_payload_bytes} bytes. You have sent {total} "
@@ -288,26 +297,33 @@ class Queue(Resource):
         if self.is_fifo:
             for entry in checked:
                 self._check_fifo_entry(entry)
-        failed = []
-        drafts: list[tuple[str, _Draft]] = []
+        failed: list[BatchResultErrorEntry] = []
+        drafts: list[tuple[str, str, int, _Draft | None]] = []  # id, body, size; what else there is to a message
+        is_plain = self._is_plain
         for entry in checked:
             try:
-                drafts.append((entry["id"], self._draft_entry(entry)))
+                if is_plain and len(entry) == _PLAIN_MEMBERS:
+                    body, size = self._check_body(entry.get("message_body"))
+                    draft = None
+                else:
+                    draft = self._draft_entry(entry)
+                    body, size = draft.body, draft.size
+                if size > self._max_bytes:
+                    raise _too_long_for_batch(self._max_bytes)
+                drafts.append((entry["id"], body, size, draft))
             except SqsError as error:
                 if self.is_fifo and self.config.fifo_batch_atomic:
                     raise
                 failed.append(failure(entry, error))
         if self._throughput is not None:
-            self._limit_rate(_SEND, groups=[str(draft.group_id) for _, draft in drafts])
+            self._limit_rate(_SEND, groups=[str(draft.group_id) for _, _, _, draft in drafts if draft is not None])
         with self._holding_wakes():
-            done = tuple(SendMessageBatchResultEntry(entry_id, self._accept(draft)) for entry_id, draft in drafts)
-            if not done:
-                self._begin_call()
-            else:
-                self._charge_send(sum(draft.size for _, draft in drafts))
+            done = [self._accept_entry(*draft) for draft in drafts]
+            self._begin_call()
+            self.billed_requests += requests_of(sum([size for _, _, size, _ in drafts])) - 1
         if self._luck is not None and self._luck.loses_send_ack():
             raise ResponseLostError(_lost("send"))
-        return SendMessageBatchResult(successful=done, failed=tuple(failed))
+        return SendMessageBatchResult(successful=tuple(done), failed=tuple(failed))
 
     # ---- receiving
 
@@ -431,7 +447,8 @@ class Queue(Resource):
         message = self._by_handle.get(sequence)
         if self._throughput is not None:
             self._limit_rate(_DELETE, (message,))
-        self._check_alive(message, delivery, receipt_handle)
+        if self.is_fifo:
+            self._check_alive(message, delivery, receipt_handle)
         self._begin_call()
         if message is None:
             self._delete_successes += 1
@@ -562,9 +579,8 @@ class Queue(Resource):
         message_system_attributes: object,
         deduplication_id: object,
         group_id: object,
-        too_long: str = "One or more parameters are invalid. Reason: Message must be shorter than {} bytes.",
     ) -> _Draft:
-        """Check a message in the order of SQS-161."""
+        """Check a message in the order of SQS-161, but for its size."""
         body, size = self._check_body(message_body)
         delay_us = self._delay_us
         if delay_seconds is not None:
@@ -583,8 +599,6 @@ class Queue(Resource):
             raise InvalidParameterValueException(_NO_DEDUPLICATION_ID)
         if attributes is not None:
             size += attributes.size_bytes
-        if size > self._max_bytes:
-            raise InvalidParameterValueException(too_long.format(self._max_bytes))
         return _Draft(body, size, delay_us, attributes, system_attributes, group, given_id)
 
     def _draft_entry(self, entry: Entry) -> _Draft:
@@ -596,8 +610,12 @@ class Queue(Resource):
             get("message_system_attributes"),
             get("message_deduplication_id"),
             get("message_group_id"),
-            "One or more parameters cannot be validated. Reason: Message must be shorter than {} bytes.",
         )
+
+    def _check_size(self, size: int) -> None:
+        if size > self._max_bytes:
+            msg = f"One or more parameters are invalid. Reason: Message must be shorter than {self._max_bytes} bytes."
+            raise InvalidParameterValueException(msg)
 
     def _check_delay(self, delay_seconds: object) -> int:
         """Return the delay that a message asks for, in µs."""
@@ -620,6 +638,12 @@ class Queue(Resource):
             raise InvalidParameterValueException(msg)
         if entry.get("message_deduplication_id") is None and not self._in_force.content_based_deduplication:
             raise InvalidParameterValueException(_NO_DEDUPLICATION_ID)
+
+    def _accept_entry(self, entry_id: str, body: str, size: int, draft: _Draft | None) -> SendMessageBatchResultEntry:
+        if draft is None:
+            return SendMessageBatchResultEntry(entry_id, self._send(body, size, self._delay_us))
+        sent = self._accept(draft)
+        return SendMessageBatchResultEntry(entry_id, sent._message, sent)
 
     def _accept(self, draft: _Draft) -> SendMessageResult:
         """Put a checked message in; a duplicate is not put in again (SQS-344)."""
@@ -679,7 +703,7 @@ class Queue(Resource):
         """Refuse what is out of range, in the order of the parameters."""
         if self._is_guarded:
             self._guard(is_about_messages=True)
-        if not _is_whole(limit, 1, RECEIVE_MAX):
+        if not (type(limit) is int and 1 <= limit <= RECEIVE_MAX) and not _is_whole(limit, 1, RECEIVE_MAX):
             msg = (
                 f"Value {limit} for parameter MaxNumberOfMessages is invalid. Reason: Must be between 1 and 10, if "
                 "provided."
@@ -710,14 +734,7 @@ class Queue(Resource):
                 raise _not_for_this_type("ReceiveRequestAttemptId", attempt_id)
         if self._throughput is not None:
             self._limit_rate(_RECEIVE)
-        return Ask(
-            cast("int", limit),
-            cast("int | None", visibility_timeout),
-            cast("int", wait),
-            tuple(names),
-            tuple(attribute_names),
-            attempt_id,
-        )
+        return Ask(limit, visibility_timeout, wait, tuple(names), tuple(attribute_names), attempt_id)  # type: ignore[arg-type]
 
     def _visibility_of(self, ask: Ask) -> int:
         return self._visibility_us if ask.visibility_timeout is None else ask.visibility_timeout * MICROSECONDS
@@ -828,7 +845,7 @@ class Queue(Resource):
 
     def _check_alive(self, message: Message | None, delivery: int, handle: str) -> None:
         """Refuse an expired handle of a FIFO queue (SQS-275)."""
-        if message is not None and self.is_fifo and (message._flight is None or message.receive_count != delivery):
+        if message is not None and (message._flight is None or message.receive_count != delivery):
             msg = f"Value {handle} for parameter ReceiptHandle is invalid. Reason: The receipt handle has expired."
             raise InvalidParameterValueException(msg)
 
@@ -953,6 +970,12 @@ _NO_DEDUPLICATION_ID: Final = (
 
 def _lost(call: str) -> str:
     return f"the {call} took effect, and its answer was lost on the way; a caller sees a read time-out"
+
+
+def _too_long_for_batch(limit: int) -> InvalidParameterValueException:
+    return InvalidParameterValueException(
+        f"One or more parameters cannot be validated. Reason: Message must be shorter than {limit} bytes."
+    )
 
 
 def _not_for_this_type(parameter: str, value: object) -> InvalidParameterValueException:

@@ -228,39 +228,30 @@ class BatchResultEntry:
     id: str
 
 
-class SendMessageBatchResultEntry:
+class SendMessageBatchResultEntry(SendMessageResult):
     """A message of a batch that was accepted."""
 
-    __slots__ = ("_result", "id")
+    __slots__ = ("_sent", "id")
 
-    def __init__(self, entry_id: str, result: SendMessageResult) -> None:
+    def __init__(self, entry_id: str, message: Message, sent: SendMessageResult | None = None) -> None:
         self.id = entry_id
-        self._result = result
-
-    @property
-    def message_id(self) -> str:
-        """Of the message."""
-        return self._result.message_id
+        self._message = message
+        self._sent = sent  # the answer as to a single send, where the message does not say it all
 
     @property
     def md5_of_message_body(self) -> str:
-        """Lower-case hex (SQS-140)."""
-        return self._result.md5_of_message_body
+        """Lower-case hex, of what was sent (SQS-140, SQS-344)."""
+        return super().md5_of_message_body if self._sent is None else self._sent.md5_of_message_body
 
     @property
     def md5_of_message_attributes(self) -> str | None:
-        """Lower-case hex; None without attributes (SQS-141)."""
-        return self._result.md5_of_message_attributes
+        """Lower-case hex, of what was sent; None without attributes (SQS-141)."""
+        return super().md5_of_message_attributes if self._sent is None else self._sent.md5_of_message_attributes
 
     @property
     def md5_of_message_system_attributes(self) -> str | None:
         """Lower-case hex; None unless a system attribute was passed (SQS-142)."""
-        return self._result.md5_of_message_system_attributes
-
-    @property
-    def sequence_number(self) -> str | None:
-        """Of a message of a FIFO queue (SQS-333)."""
-        return self._result.sequence_number
+        return None if self._sent is None else self._sent.md5_of_message_system_attributes
 
     def __repr__(self) -> str:
         """Show the ids."""

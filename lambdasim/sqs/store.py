@@ -59,6 +59,7 @@ _DELAYED: Final = State.DELAYED
 _VISIBLE: Final = State.VISIBLE
 _IN_FLIGHT: Final = State.IN_FLIGHT
 _DELETED: Final = State.DELETED
+_REDELIVERABLE: Final = (State.VISIBLE, State.IN_FLIGHT, State.DELETED)
 
 
 class Store:
@@ -376,11 +377,6 @@ class Store:
             self._trace.add((now_us, PURGED, self, message))
         return message
 
-    def _charge_send(self, size: int) -> None:
-        """Count a call with so many bytes (SQS-604)."""
-        self.requests += 1
-        self.billed_requests += 1 if size <= REQUEST_CHUNK_BYTES else -(-size // REQUEST_CHUNK_BYTES)
-
     def _use_lanes(self) -> None:
         """Let lanes have the visible messages, from now on: there are tenants, or shards."""
         shards = 1 if self._luck is None else self._luck.shards
@@ -651,7 +647,7 @@ class Store:
             msg = f"redeliver({message!r}): a FIFO queue delivers a message again only after its visibility timeout"
             raise UsageError(msg)
         is_own = message._series is self._series or message._arrival is not None
-        if not is_own or message._state not in {_VISIBLE, _IN_FLIGHT, _DELETED}:
+        if not is_own or message._state not in _REDELIVERABLE:
             msg = (
                 f"redeliver({message!r}) to {self.name}: only a message that is in flight there, or was deleted "
                 "there, can come again"
@@ -684,7 +680,8 @@ class Store:
 
     def _delete(self, message: Message, delivery: int) -> bool:
         """Delete a message that is or was here, by the number of a delivery; False: a FIFO queue refuses (SQS-275)."""
-        is_present = message._state in {_VISIBLE, _IN_FLIGHT}
+        state = message._state
+        is_present = state is _IN_FLIGHT or state is _VISIBLE
         if is_present and self.is_fifo and (message._flight is None or message.receive_count != delivery):
             return False
         self._delete_successes += 1
@@ -1032,4 +1029,9 @@ class Store:
 
 def chunks(messages: Sequence[Message]) -> int:
     """Return how many requests an answer with these messages is billed as (SQS-604)."""
-    return max(1, -(-sum(message.size_bytes for message in messages) // REQUEST_CHUNK_BYTES))
+    return requests_of(sum([message.size_bytes for message in messages]))
+
+
+def requests_of(size_bytes: int) -> int:
+    """Return how many requests a payload is billed as (SQS-604)."""
+    return 1 if size_bytes <= REQUEST_CHUNK_BYTES else -(-size_bytes // REQUEST_CHUNK_BYTES)
