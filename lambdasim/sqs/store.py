@@ -94,6 +94,7 @@ class Store:
         self._by_handle: dict[int, Message] = {}  # messages of which somebody has seen a handle
         self._line = Line()
         self._is_waking = False
+        self._wakes_again = False  # something became visible meanwhile: a queue can be its own dead-letter queue
         luck = Luck(faults, arn, clock.lots, is_fifo=is_fifo) if faults != SqsFaults() else None
         self._luck = luck if luck is not None and luck.is_any else None
         self._inflight_limit = config.inflight_limit_fifo if is_fifo else config.inflight_limit_standard
@@ -403,7 +404,8 @@ class Store:
     def _wake(self, *, at_wake: bool = False) -> None:
         """Offer what is visible to the parties in line, longest-waiting first, until nobody wants more (SQS-209)."""
         if self._is_waking:
-            return  # the loop below looks again
+            self._wakes_again = True  # the loop below looks again
+            return
         order = self._order
         if order is not None and not order.has_some():
             return
@@ -412,17 +414,17 @@ class Store:
         self._is_waking = True
         try:
             if luck is not None:
-                while self.visible and line.serve_any(luck, self.clock.now_us, at_wake=at_wake):
-                    pass
+                while self.visible and (line.serve_any(luck, self.clock.now_us, at_wake=at_wake) or self._wakes_again):
+                    self._wakes_again = False
             elif len(consumers) == 1 and not line.polls:
                 consumer = consumers[0]
-                while self.visible and consumer.waits and consumer.serve(at_wake=at_wake):
-                    pass
+                while self.visible and consumer.waits and (consumer.serve(at_wake=at_wake) or self._wakes_again):
+                    self._wakes_again = False
             else:
-                while self.visible and line.serve_first(at_wake=at_wake):
-                    pass
+                while self.visible and (line.serve_first(at_wake=at_wake) or self._wakes_again):
+                    self._wakes_again = False
         finally:
-            self._is_waking = False
+            self._is_waking = self._wakes_again = False
         if self.visible and consumers and (order is None or order.has_some()):
             for consumer in consumers:
                 consumer.notice_backlog()
