@@ -10,7 +10,7 @@ from typing import Any
 from lambdasim.sqs import Message, Queue, State
 from lambdasim.sqs.content import MessageAttributes, md5_hex
 from lambdasim.sqs.message import LadenMessage
-from lambdasim.sqs.queue import carried_attributes
+from lambdasim.sqs.receiving import carried_attributes
 
 
 class EventMaker:

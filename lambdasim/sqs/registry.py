@@ -24,11 +24,12 @@ from lambdasim.errors.sqs import (
 )
 from lambdasim.settings import Settings
 from lambdasim.sqs.faults import SqsFaults
+from lambdasim.sqs.latency import take_time
 from lambdasim.sqs.limits import MOVE_RATE_MAX, MOVE_TASK_LIST_MAX, MOVE_TASKS_MAX, SqsConfig
 from lambdasim.sqs.moves import MoveTask, parse_task_handle
 from lambdasim.sqs.names import parse_arn, parse_url
 from lambdasim.sqs.paging import page
-from lambdasim.sqs.queue import Queue, take_time
+from lambdasim.sqs.queue import Queue
 from lambdasim.sqs.resource import NOT_THERE, Resource, merge_new
 from lambdasim.sqs.results import (
     CancelMessageMoveTaskResult,

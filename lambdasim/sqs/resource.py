@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol, Unpack, cast
 from attrs import evolve
 
 from lambdasim.clock import Clock, Priority
-from lambdasim.errors import ParamValidationError, UsageError
+from lambdasim.errors import UsageError
 from lambdasim.errors.sqs import (
     MissingRequiredParameterException,
     PurgeQueueInProgress,
@@ -18,6 +18,7 @@ from lambdasim.errors.sqs import (
 )
 from lambdasim.settings import Settings
 from lambdasim.sqs.attributes import Attributes, QueueAttributes, change, check_keywords, check_names, merge
+from lambdasim.sqs.checks import check_texts
 from lambdasim.sqs.deduplication import Attempts, SentIds
 from lambdasim.sqs.faults import SqsFaults
 from lambdasim.sqs.handles import Handles
@@ -103,6 +104,7 @@ class Resource(Store):
         self._purges = 0  # under way
         self._deleted_at_us: int | None = None  # when DeleteQueue was called
         self._ended_at_us: int | None = None  # when it was no more
+        self._latency_us = seconds(config.call_latency_s, name="call_latency_s")
         self._ready_at_us = clock.now_us + seconds(self.faults.create_ready_s, name="create_ready_s")
         self._throughput = Throughput() if is_fifo and config.enforce_fifo_throughput else None
         self._attempts = Attempts()
@@ -694,15 +696,3 @@ def merge_new(name: object, attributes: Mapping[str, str] | None, keywords: Mapp
     if is_fifo:
         given["fifo_queue"] = True
     return merge(attributes, given, "create_queue")
-
-
-def check_texts(values: object, name: str) -> tuple[str, ...]:
-    """Return a collection of texts; refuse a single text, and whatever is not one."""
-    if isinstance(values, str) or not isinstance(values, Iterable):
-        msg = f"{name}={values!r} is no collection of texts; give a list, such as ['All']"
-        raise ParamValidationError(msg)
-    texts = tuple(values)
-    if not all(isinstance(text, str) for text in texts):
-        msg = f"{name}={texts!r} must hold texts only"
-        raise ParamValidationError(msg)
-    return texts

@@ -16,7 +16,7 @@ from lambdasim.sqs.content import MessageAttributes, md5_hex
 
 if TYPE_CHECKING:
     from lambdasim.sqs.message import Message
-    from lambdasim.sqs.queue import Queue
+    from lambdasim.sqs.receiving import Receiving
 
 
 class SendMessageResult:
@@ -101,7 +101,7 @@ class Delivery:
     __slots__ = ("_attribute_names", "_message", "_names", "_queue", "first_received_at_us", "receive_count")
 
     def __init__(
-        self, queue: Queue, message: Message, names: tuple[str, ...] = (), attribute_names: tuple[str, ...] = ()
+        self, queue: Receiving, message: Message, names: tuple[str, ...] = (), attribute_names: tuple[str, ...] = ()
     ) -> None:
         self._queue = queue
         self._message = message

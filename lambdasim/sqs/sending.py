@@ -1,0 +1,350 @@
+"""Sending: how a message is checked, put in, or found to be a duplicate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, NamedTuple, cast
+
+from lambdasim.errors import ResponseLostError, SqsError
+from lambdasim.errors.sqs import (
+    BatchRequestTooLong,
+    InvalidParameterValueException,
+    MissingRequiredParameterException,
+)
+from lambdasim.sqs.batch import SEND_MEMBERS, Entry, check_entries, failure
+from lambdasim.sqs.checks import is_whole, lost_answer, not_for_this_type
+from lambdasim.sqs.content import (
+    MessageAttributes,
+    check_body,
+    check_token,
+    parse_message_attributes,
+    parse_system_attributes,
+    rough_size_bytes,
+)
+from lambdasim.sqs.limits import DELAY_MAX_S, REQUEST_CHUNK_BYTES
+from lambdasim.sqs.message import FifoMessage, LadenMessage, Message, content_hash
+from lambdasim.sqs.records import DEDUPLICATED
+from lambdasim.sqs.resource import Resource
+from lambdasim.sqs.results import (
+    BatchResultErrorEntry,
+    LadenSendMessageResult,
+    SendMessageBatchResult,
+    SendMessageBatchResultEntry,
+    SendMessageResult,
+)
+from lambdasim.sqs.store import requests_of
+from lambdasim.units import MICROSECONDS
+
+_PLAIN_MEMBERS: Final = 2  # of an entry of a batch: its id, and one other
+_ACTION: Final = "SendMessage"
+_NO_DEDUPLICATION_ID: Final = (
+    "The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly"
+)
+
+
+class _Draft(NamedTuple):
+    """A message that was checked, and is not yet sent."""
+
+    body: str
+    size: int
+    delay_us: int
+    attributes: MessageAttributes | None
+    system_attributes: MessageAttributes | None
+    group_id: str | None
+    deduplication_id: str | None
+
+    @property
+    def trace_header(self) -> str | None:
+        """The only system attribute there is."""
+        found = self.system_attributes
+        return None if found is None else next(str(value) for _, _, value in found.items())
+
+
+class Sending(Resource):
+    """The part of `Queue` that takes messages in."""
+
+    _checked_body = ""  # senders mostly repeat themselves: the body checked last, and its size
+    _checked_size = 0
+
+    def send_message(
+        self,
+        message_body: str,
+        *,
+        delay_seconds: int | None = None,
+        message_attributes: Mapping[str, Mapping[str, Any]] | None = None,
+        message_system_attributes: Mapping[str, Mapping[str, Any]] | None = None,
+        message_deduplication_id: str | None = None,
+        message_group_id: str | None = None,
+    ) -> SendMessageResult:
+        """
+        Put a message into the queue; whoever waits receives it before this returns.
+
+        Args:
+            message_body: Text of 1 byte up to `maximum_message_size` bytes of UTF-8, attributes included.
+            delay_seconds: 0 to 900; None is the queue's own delay. Standard queues only.
+            message_attributes: At most 10, in AWS's form: `{"k": {"DataType": "String", "StringValue": "x"}}`.
+            message_system_attributes: `AWSTraceHeader` in the same form.
+            message_deduplication_id: FIFO: a send with the same id within 300 s is a duplicate; 1 to 128 characters.
+            message_group_id: FIFO: messages of a group are received one after the other. Standard: the tenant of a fair
+                queue. 1 to 128 characters.
+        Raises:
+            MissingRequiredParameterException: No body; no group on a FIFO queue.
+            InvalidMessageContents: Characters that SQS does not carry.
+            InvalidParameterValueException: Anything else that is out of range, or not for this type of queue.
+            ResponseLostError: The message is in, and the answer is lost (by chance, SQS-170).
+
+        Rules: SQS-120 to SQS-135, SQS-160 to SQS-170, SQS-340 to SQS-345. Runtime: `O(1)`, delayed `O(log n)`.
+        """
+        if (
+            self._is_plain
+            and message_body is self._checked_body
+            and message_body
+            and delay_seconds is None
+            and message_attributes is None
+            and message_system_attributes is None
+            and message_deduplication_id is None
+            and message_group_id is None
+            and self._checked_size <= self._max_bytes
+        ):
+            size = self._checked_size
+            message = self._send(message_body, size, self._delay_us)
+            self.requests += 1
+            self.billed_requests += 1 if size <= REQUEST_CHUNK_BYTES else requests_of(size)
+            return SendMessageResult(message)
+        if self._is_guarded:
+            self._guard(is_about_messages=True)
+        draft = self._draft(
+            message_body,
+            delay_seconds,
+            message_attributes,
+            message_system_attributes,
+            message_deduplication_id,
+            message_group_id,
+        )
+        self._check_size(draft.size)
+        if self._throughput is not None:
+            self._limit_rate(_ACTION, groups=(str(message_group_id),))
+        result = self._accept(draft)
+        self.requests += 1
+        self.billed_requests += requests_of(draft.size)
+        if self._luck is not None and self._luck.loses_send_ack():
+            raise ResponseLostError(lost_answer("send"))
+        return result
+
+    def sender(self, message_body: str) -> Callable[[object], object]:
+        """
+        Return a callable that sends this body each time it is called, whatever its argument: checked once, here.
+
+        Raises:
+            SqsError: As `send_message` would.
+        """
+        body, size = self._check_body(message_body)
+        if self.is_fifo or size > self._max_bytes:
+            self._check_size(self._draft(body, None, None, None, None, None).size)
+
+        def send(_argument: object) -> object:
+            if not self._is_plain or size > self._max_bytes:
+                return self.send_message(body)
+            message = self._send(body, size, self._delay_us)
+            self.requests += 1
+            self.billed_requests += 1 if size <= REQUEST_CHUNK_BYTES else requests_of(size)
+            return message
+
+        return send
+
+    def send_message_batch(self, entries: Iterable[Entry]) -> SendMessageBatchResult:
+        """
+        Send up to ten messages at once; whoever waits receives them once all are in.
+
+        Args:
+            entries: Mappings with `id`, `message_body` and the other parameters of `send_message`.
+        Returns:
+            Which succeeded and which failed, in the order given.
+        Raises:
+            EmptyBatchRequest, TooManyEntriesInBatchRequest, InvalidBatchEntryId, BatchEntryIdsNotDistinct: The batch.
+            BatchRequestTooLong: The entries are too large together.
+            InvalidParameterValueException: FIFO: an entry without a group or a deduplication id.
+            SqsError: FIFO: whatever else is wrong with an entry, unless `fifo_batch_atomic` is False.
+
+        Rules: SQS-180 to SQS-187.
+        """
+        if self._is_guarded:
+            self._guard(is_about_messages=True)
+        checked = check_entries(entries, "SendMessageBatchRequestEntry", SEND_MEMBERS)
+        total = 0
+        for entry in checked:
+            body = entry.get("message_body")
+            if len(entry) == _PLAIN_MEMBERS and isinstance(body, str) and body.isascii():
+                total += len(body)
+            else:
+                total += rough_size_bytes(body, entry.get("message_attributes"))
+        if total > self.config.max_payload_bytes:
+            msg = (
+                f"Batch requests cannot be longer than {self.config.max_payload_bytes} bytes. You have sent {total} "
+                "bytes."
+            )
+            raise BatchRequestTooLong(msg)
+        if self.is_fifo:
+            for entry in checked:
+                self._check_fifo_entry(entry)
+        failed: list[BatchResultErrorEntry] = []
+        drafts: list[tuple[str, str, int, _Draft | None]] = []  # id, body, size; what else there is to a message
+        is_plain = self._is_plain
+        for entry in checked:
+            try:
+                if is_plain and len(entry) == _PLAIN_MEMBERS:
+                    body, size = self._check_body(entry.get("message_body"))
+                    draft = None
+                else:
+                    draft = self._draft_entry(entry)
+                    body, size = draft.body, draft.size
+                if size > self._max_bytes:
+                    raise _too_long_for_batch(self._max_bytes)
+                drafts.append((entry["id"], body, size, draft))
+            except SqsError as error:
+                if self.is_fifo and self.config.fifo_batch_atomic:
+                    raise
+                failed.append(failure(entry, error))
+        if self._throughput is not None:
+            self._limit_rate(_ACTION, groups=[str(draft.group_id) for _, _, _, draft in drafts if draft is not None])
+        with self._holding_wakes():
+            done = [self._accept_entry(*draft) for draft in drafts]
+            self._begin_call()
+            self.billed_requests += requests_of(sum([size for _, _, size, _ in drafts])) - 1
+        if self._luck is not None and self._luck.loses_send_ack():
+            raise ResponseLostError(lost_answer("send"))
+        return SendMessageBatchResult(successful=tuple(done), failed=tuple(failed))
+
+    # ---- how a send is checked and done
+
+    def _check_body(self, body: object) -> tuple[str, int]:
+        if body is self._checked_body and body:
+            return self._checked_body, self._checked_size
+        checked = check_body(body, self.config.invalid_chars)
+        self._checked_body = checked
+        self._checked_size = len(checked) if checked.isascii() else len(checked.encode())
+        return checked, self._checked_size
+
+    def _draft(
+        self,
+        message_body: object,
+        delay_seconds: object,
+        message_attributes: object,
+        message_system_attributes: object,
+        deduplication_id: object,
+        group_id: object,
+    ) -> _Draft:
+        """Check a message in the order of SQS-161, but for its size."""
+        body, size = self._check_body(message_body)
+        delay_us = self._delay_us
+        if delay_seconds is not None:
+            delay_us = self._check_delay(delay_seconds)
+        attributes = parse_message_attributes(message_attributes, self.config.attribute_name_charset)
+        system_attributes = parse_system_attributes(message_system_attributes)
+        group = None if group_id is None else check_token(group_id, "MessageGroupId")
+        given_id = None if deduplication_id is None else check_token(deduplication_id, "MessageDeduplicationId")
+        if not self.is_fifo:
+            if given_id is not None:
+                raise not_for_this_type("MessageDeduplicationId", given_id)
+        elif group is None:
+            msg = "The request must contain the parameter MessageGroupId."
+            raise MissingRequiredParameterException(msg)
+        elif given_id is None and not self._in_force.content_based_deduplication:
+            raise InvalidParameterValueException(_NO_DEDUPLICATION_ID)
+        if attributes is not None:
+            size += attributes.size_bytes
+        return _Draft(body, size, delay_us, attributes, system_attributes, group, given_id)
+
+    def _draft_entry(self, entry: Entry) -> _Draft:
+        get = entry.get
+        return self._draft(
+            get("message_body"),
+            get("delay_seconds"),
+            get("message_attributes"),
+            get("message_system_attributes"),
+            get("message_deduplication_id"),
+            get("message_group_id"),
+        )
+
+    def _check_size(self, size: int) -> None:
+        if size > self._max_bytes:
+            msg = f"One or more parameters are invalid. Reason: Message must be shorter than {self._max_bytes} bytes."
+            raise InvalidParameterValueException(msg)
+
+    def _check_delay(self, delay_seconds: object) -> int:
+        """Return the delay that a message asks for, in µs."""
+        if not is_whole(delay_seconds, 0, DELAY_MAX_S):
+            msg = (
+                f"Value {delay_seconds} for parameter DelaySeconds is invalid. Reason: DelaySeconds must be >= 0 "
+                "and <= 900."
+            )
+            raise InvalidParameterValueException(msg)
+        if not self.is_fifo:
+            return cast("int", delay_seconds) * MICROSECONDS
+        if delay_seconds:
+            raise not_for_this_type("DelaySeconds", delay_seconds)
+        return self._delay_us  # a 0 is accepted, and the queue's own delay applies (SQS-167)
+
+    def _check_fifo_entry(self, entry: Entry) -> None:
+        """Refuse a whole batch for an entry without a group or a deduplication id (SQS-186)."""
+        if entry.get("message_group_id") is None:
+            msg = "The request must contain the parameter MessageGroupId."
+            raise InvalidParameterValueException(msg)
+        if entry.get("message_deduplication_id") is None and not self._in_force.content_based_deduplication:
+            raise InvalidParameterValueException(_NO_DEDUPLICATION_ID)
+
+    def _accept_entry(self, entry_id: str, body: str, size: int, draft: _Draft | None) -> SendMessageBatchResultEntry:
+        if draft is None:
+            return SendMessageBatchResultEntry(entry_id, self._send(body, size, self._delay_us))
+        sent = self._accept(draft)
+        return SendMessageBatchResultEntry(entry_id, sent._message, sent)
+
+    def _accept(self, draft: _Draft) -> SendMessageResult:
+        """Put a checked message in; a duplicate is not put in again (SQS-344)."""
+        now_us = self.clock.now_us
+        body, size = draft.body, draft.size
+        if self.is_fifo:
+            deduplication_id = content_hash(body) if draft.deduplication_id is None else draft.deduplication_id
+            first = self._sent_ids.find(now_us, str(draft.group_id), deduplication_id)
+            if first is not None:
+                return self._answer_duplicate(first, draft)
+            number = self._series.next()
+            fifo = FifoMessage(self._series, number, number, body, now_us, now_us)
+            fifo._group_id, fifo._attributes = draft.group_id, draft.attributes
+            fifo._trace_header, fifo._deduplication_id = draft.trace_header, draft.deduplication_id
+            self._sent_ids.remember(now_us, fifo, deduplication_id)
+            message: Message | None = fifo
+        elif draft.attributes is None and draft.group_id is None and draft.system_attributes is None:
+            message = None
+        else:
+            number = self._series.next()
+            laden = LadenMessage(self._series, number, number, body, now_us, now_us)
+            laden._group_id, laden._attributes = draft.group_id, draft.attributes
+            laden._trace_header = draft.trace_header
+            message = laden
+            if draft.group_id is not None:
+                self._look_for_tenants()
+        if message is not None:
+            self._note_largest(message)
+        if self._purges and self._luck is not None and self._luck.swallows():
+            message = self._swallow(body, size, message)
+        else:
+            message = self._send(body, size, draft.delay_us, None, message)
+        if draft.system_attributes is None:
+            return SendMessageResult(message)
+        return LadenSendMessageResult(message, body, draft.attributes, draft.system_attributes)
+
+    def _answer_duplicate(self, first: FifoMessage, draft: _Draft) -> SendMessageResult:
+        now_us = self.clock.now_us
+        if now_us >= self._border_us:
+            self._turn(now_us)
+        self.deduplicated += 1
+        if self._trace.active:
+            self._trace.add((now_us, DEDUPLICATED, self, first, draft.body))
+        return LadenSendMessageResult(first, draft.body, draft.attributes, draft.system_attributes)
+
+
+def _too_long_for_batch(limit: int) -> InvalidParameterValueException:
+    return InvalidParameterValueException(
+        f"One or more parameters cannot be validated. Reason: Message must be shorter than {limit} bytes."
+    )
