@@ -164,6 +164,41 @@ def test_a_retry_is_refused_when_a_message_of_its_answer_was_touched(sim, queue,
     assert (before.visible, before.in_flight) == (after.visible, after.in_flight)
 
 
+@pytest.mark.rule("SQS-362", "SQS-363")
+@pytest.mark.parametrize(("timeout_s", "waits_s"), [(0, 0), (0, 60), (5, 5), (50, 60)])
+@pytest.mark.parametrize("names_sent", [["A1"], ["A1", "A2"]])
+def test_a_message_that_was_touched_and_is_visible_again_did_not_merely_time_out(
+    sim, queue, timeout_s, waits_s, names_sent
+):
+    send(queue, *names_sent)
+    for _, handle, _ in attempt(queue):
+        queue.change_message_visibility(handle, timeout_s)
+    sim.run_for(waits_s)
+    assert len(names_sent) == queue.snapshot().visible
+    assert NOT_RETRYABLE.format("R") == refused(queue)
+    assert len(names_sent) == queue.snapshot().visible
+
+
+@pytest.mark.rule("SQS-362")
+def test_a_retry_is_refused_when_all_messages_of_its_answer_were_deleted(queue):
+    send(queue, "A1", "A2")
+    for _, handle, _ in attempt(queue):
+        queue.delete_message(handle)
+    send(queue, "A3")
+    assert NOT_RETRYABLE.format("R") == refused(queue)
+    assert ["A3"] == names(attempt(queue, "another"))
+
+
+@pytest.mark.rule("SQS-362")
+def test_a_retry_is_refused_after_another_receive_though_that_one_timed_out_as_well(sim, queue):
+    send(queue, "A1")
+    attempt(queue, visibility_timeout=1)
+    sim.run(until=1)
+    assert 1 == len(queue.receive_message(visibility_timeout=1))
+    sim.run(until=2)
+    assert NOT_RETRYABLE.format("R") == refused(queue)
+
+
 @pytest.mark.rule("SQS-362", "SQS-361")
 def test_a_retry_before_is_no_touch(sim, queue):
     send(queue, "A1")

@@ -234,6 +234,18 @@ def test_how_long_a_change_of_the_scope_takes_can_be_set(sim, lag_s, off_us, tot
 
 
 @pytest.mark.rule("SQS-346")
+def test_a_scope_that_comes_back_finds_its_memory_empty_too(sim):
+    queue = fifo(sim)
+    send(queue, "a", "A")
+    queue.set_queue_attributes(deduplication_scope="messageGroup")
+    sim.run(until=60)
+    queue.set_queue_attributes(deduplication_scope="queue")
+    sim.run_for(60)
+    send(queue, "b", "A")
+    assert ["a", "b"] == everything(queue)
+
+
+@pytest.mark.rule("SQS-346")
 def test_setting_the_new_scope_again_postpones_nothing(sim):
     queue = fifo(sim)
     send(queue, "a", "A")

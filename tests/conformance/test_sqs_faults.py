@@ -457,6 +457,28 @@ def test_a_long_poll_that_finds_something_at_once_misses_nothing():
     assert ["a"] == everything(queue, wait_time_seconds=1)
 
 
+@pytest.mark.rule("SQS-216")
+@pytest.mark.parametrize("kind", KINDS)
+def test_with_certainty_every_long_poll_misses_its_last_second(kind):
+    sim = Simulation(faults=SqsFaults(long_poll_empty_probability=1.0))
+    queue, log = create(sim, kind), []
+
+    def note(found):
+        return sim.now, bodies(found)
+
+    async def poll():
+        log.append(note(await queue.wait_receive(wait_time_seconds=5)))
+        log.append(note(await queue.wait_receive(wait_time_seconds=5)))  # finds something at once
+        log.append(note(await queue.wait_receive(wait_time_seconds=5)))
+
+    sim.spawn(poll())
+    for at_s, name in ((4.5, "A1"), (9.5, "B1")):
+        sim.call_at(at_s, send, queue, name)
+    sim.run()
+    assert [(5.0, []), (5.0, ["A1"]), (10.0, [])] == log
+    assert ["B1"] == everything(queue)
+
+
 # ---- answers that are lost
 
 
@@ -658,6 +680,17 @@ def test_counts_may_be_off_by_a_fraction(noise, answer, expected):
 
 
 @pytest.mark.rule("SQS-600")
+def test_the_attributes_that_are_asked_for_may_be_off():
+    _, queue, script = scripted({"approx_noise": 0.5}, approx_noise=[1])
+    send(queue, *"abcd")
+    name = "ApproximateNumberOfMessages"
+    assert {name: "2"} == queue.get_queue_attributes([name]).attributes
+    assert ["sqs.approx_noise"] == [point.name for point in script.points]
+    assert {"QueueArn": queue.arn} == queue.get_queue_attributes(["QueueArn"]).attributes
+    assert 1 == len(script.points)
+
+
+@pytest.mark.rule("SQS-600")
 @pytest.mark.parametrize(("at_us", "expected"), [(seconds(60) - 1, 0), (seconds(60), 1), (seconds(60) + 1, 1)])
 def test_counts_may_be_those_of_a_while_ago(at_us, expected):
     sim = Simulation(faults=SqsFaults(approx_staleness_s=50), choices=Refusing())
@@ -827,7 +860,7 @@ def play(sim, queue):
 @pytest.mark.rule("SQS-007")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("faults", [None, SqsFaults(), Faults(), SqsFaults(**SETTINGS)], ids=repr)
-def test_with_everything_off_nobody_is_asked(kind, faults):
+def test_with_notef_nobody_is_asked(kind, faults):
     sim = Simulation(faults=faults, choices=Refusing())
     assert play(sim, create(sim, kind))
 

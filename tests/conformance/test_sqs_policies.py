@@ -335,16 +335,22 @@ def test_a_refused_policy_is_refused_before_values_are_compared(sim):
 # ---- chains and circles
 
 
+# Names of queues end so, and sends to them have these parameters.
+SENDS = {
+    "standard": ("", {}),
+    "tenants": ("", {"message_group_id": "g"}),
+    "fifo": (".fifo", {"message_group_id": "g", "message_deduplication_id": "d"}),
+}
+
+
 @pytest.mark.rule("SQS-107", "SQS-431")
-@pytest.mark.parametrize("kind", ["standard", "fifo"])
+@pytest.mark.parametrize("kind", SENDS)
 def test_in_a_chain_each_queue_has_a_count_of_its_own(sim, kind):
-    suffix, fifo = (
-        ("", {}) if kind == "standard" else (".fifo", {"message_group_id": "g", "message_deduplication_id": "d"})
-    )
+    suffix, parameters = SENDS[kind]
     last = sim.create_queue(f"q3{suffix}", visibility_timeout=0)
     middle = sim.create_queue(f"q2{suffix}", visibility_timeout=0, redrive_policy=RedrivePolicy(last, 3))
     first = sim.create_queue(f"q1{suffix}", visibility_timeout=0, redrive_policy=RedrivePolicy(middle, 2))
-    first.send_message("a", **fifo)
+    first.send_message("a", **parameters)
     found = []
     for queue in (first, middle, last):
         while deliveries := queue.receive_message():
@@ -428,3 +434,31 @@ def test_its_own_dead_letter_queue_skips_one_receive_after_each_full_count(count
         found.append(len(queue.receive_message()))
         clock.run(until_us=clock.now_us + seconds(1))
     assert [int(number % (count + 1) != count) for number in range(receives)] == found
+
+
+@pytest.mark.rule("SQS-107", "SQS-208")
+@pytest.mark.parametrize("kind", SENDS)
+@pytest.mark.parametrize("is_process", [False, True])
+def test_a_long_poll_fares_alike_whether_it_began_before_or_after_a_message_was_used_up(kind, is_process):
+    def play(begins_at_s):
+        sim = Simulation()
+        suffix, parameters = SENDS[kind]
+        queue = sim.create_queue(f"orders{suffix}", visibility_timeout=5)
+        queue.set_queue_attributes(redrive_policy=RedrivePolicy(queue, 1))
+        queue.send_message("a", **parameters)
+        queue.receive_message()
+        sim.run(until=begins_at_s)
+        log = []
+
+        async def listen():
+            log.append((bodies(await queue.wait_receive(wait_time_seconds=20)), sim.now))
+
+        if is_process:
+            sim.spawn(listen())
+            sim.run()
+            return log[0]
+        return bodies(queue.receive_message(wait_time_seconds=20)), sim.now
+
+    before, after = play(4), play(6)
+    assert before[0] == after[0]
+    assert (before[1], after[1]) == ((5.0, 6.0) if before[0] else (24.0, 26.0))

@@ -182,14 +182,15 @@ def held() -> dict[str, tuple[object, ...]]:
     worker = sim.create_function("worker", lambda event, context: contexts.append(context))
     mapping = sim.create_event_source_mapping(sim.create_queue("parcels"), worker)
     result = worker.invoke()
-    sent = orders.send_message("order 1")
+    orders.send_message("order 1")
     (message,) = orders.messages
     (delivery,) = orders.receive_message()
     return {
         "Simulation": (sim, sim.feed(orders, ())),
-        "Queue": (orders, orders.snapshot(), sent),
+        "Queue": (orders, orders.snapshot()),
         "Delivery": (delivery,),
         "Message": (message,),
+        "Results": answers(),
         "Function": (worker, worker.snapshot()),
         "Context": (contexts[0], contexts[0].environment),
         "Invocation": (worker.invocations[0],),
@@ -200,6 +201,20 @@ def held() -> dict[str, tuple[object, ...]]:
         "Clock": (sim.clock,),
         "ConcurrencyPool": (sim.pool,),
     }
+
+
+def answers() -> tuple[object, ...]:
+    """Return the answers of a queue that have more than one member."""
+    sim = lambdasim.Simulation()
+    spare = sim.create_queue("spare")
+    orders = sim.create_queue("orders", redrive_policy=lambdasim.RedrivePolicy(spare, 1))
+    batch = orders.send_message_batch([{"id": "a", "message_body": "order 1"}, {"id": "b"}])
+    (delivery,) = orders.receive_message()
+    deletes = orders.delete_message_batch([{"id": "a", "receipt_handle": delivery.receipt_handle}])
+    sim.start_message_move_task(spare, orders)
+    tasks = sim.list_message_move_tasks(spare)
+    sent = orders.send_message("order 2")
+    return sent, batch, *batch.successful, *batch.failed, deletes, *deletes.successful, tasks, *tasks.results
 
 
 HELD: Final = held()
@@ -232,11 +247,12 @@ def test_all_attributes_are_listed(name: str) -> None:
     assert [] == sorted(public - shown_names(text))
 
 
-def test_all_settings_are_listed() -> None:
+@pytest.mark.parametrize(("section", "kinds"), [("Settings", SETTINGS), ("Faults", (lambdasim.SqsFaults,))])
+def test_all_settings_are_listed(section: str, kinds: tuple[type, ...]) -> None:
     """The value objects are there with all their fields, defaults and presets."""
-    text = sections(prose(ROOT / "docs" / "api.md"))["Settings"]
+    text = sections(prose(ROOT / "docs" / "api.md"))[section]
     missing = []
-    for kind in SETTINGS:
+    for kind in kinds:
         (row,) = re.findall(rf"^\| † `{kind.__name__}` \| (.*) \|$", text, re.MULTILINE)
         names = shown_names(row)
         missing += [f"{kind.__name__}.{name}" for name in public_members(kind) if name not in names]
@@ -251,3 +267,36 @@ def test_all_settings_are_listed() -> None:
 def public_members(kind: type) -> list[str]:
     """Return the fields, methods and presets of a value object."""
     return [name for name in dir(kind) if not name.startswith("_")] + [field.name for field in attrs.fields(kind)]
+
+
+def test_each_knob_is_shown_by_a_program() -> None:
+    """The page on SQS names each knob in bold, and the programs there, which run, switch it on."""
+    page = ROOT / "docs" / "sqs.md"
+    programs = "".join(block.text for block in blocks(page) if block.language == "python")
+    named = shown_names(" ".join(re.findall(r"\*\*(.*?)\*\*", prose(page))))
+    knobs = [field.name for field in attrs.fields(lambdasim.SqsFaults)]
+    assert [] == [knob for knob in knobs if knob not in named or f"{knob}=" not in programs]
+
+
+def test_each_policy_is_shown_with_its_default() -> None:
+    """The same page has a row for each policy of SQS, with what holds when nobody says anything."""
+    rows = dict(
+        re.findall(r"^\| (`.*?`) \| (.*?) \|", sections(prose(ROOT / "docs" / "sqs.md"))["Policies"], re.MULTILINE)
+    )
+    shown = {name: default.strip("`") for names, default in rows.items() for name in shown_names(names)}
+    places = {"account_id", "region", "partition", "sender_id"}
+    policies = [field for field in attrs.fields(lambdasim.SqsConfig) if field.name not in places]
+    defaults = {field.name: format(field.default, ",") for field in policies if type(field.default) is int}
+    defaults |= {field.name: str(field.default) for field in policies if type(field.default) is bool}
+    defaults |= {field.name: f'"{field.default}"' for field in policies if type(field.default) is str}
+    assert {field.name for field in policies} == set(defaults)
+    assert defaults == shown
+
+
+def test_each_choice_point_is_listed() -> None:
+    """So does it have a row for each choice point of a queue."""
+    text = sections(prose(ROOT / "docs" / "sqs.md"))["Choice points"]
+    source = inspect.getsource(lambdasim.sqs.faults)
+    points = set(re.findall(r'point\("(\w+)"', source)) | set(re.findall(r'name="sqs\.(\w+)"', source))
+    assert 13 == len(points)
+    assert points == set(re.findall(r"^\| `sqs\.(\w+)` \|", text, re.MULTILINE))

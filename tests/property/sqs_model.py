@@ -284,6 +284,7 @@ class ModelQueue:
     attempts: list[Attempt] = field(default_factory=list)
     sends: list[tuple[int, str | None]] = field(default_factory=list)  # of which tenants
     purged_us: int | None = None
+    grouped_us: int | None = None  # when a message with a group came first
     is_deleted: bool = False
     events: list[tuple[int, str, int]] = field(default_factory=list)
     gauges: dict[int, dict[str, float]] = field(default_factory=dict)
@@ -352,6 +353,13 @@ class ModelQueue:
     def scope(self, now_us: int) -> tuple[int, str]:
         """SQS-346."""
         return [entry for entry in self.scopes if entry[0] <= now_us][-1]
+
+    def change_scope(self, now_us: int, scope: str) -> None:
+        """What is not yet in force is dropped for what is set now."""
+        in_force = self.scope(now_us)
+        self.scopes = [in_force]
+        if scope != in_force[1]:
+            self.scopes.append((now_us + self.config.dedup_scope_propagation_s * SECOND_US, scope))
 
     def eligible(self, now_us: int) -> list[list[Msg]]:
         """Of each group that may be delivered from, the run of its messages that may be (SQS-321, SQS-322)."""
@@ -455,6 +463,7 @@ class Model:
             groups = {message.group for message in queue.in_state("in flight", now_us)}
             row["ApproximateNumberOfGroupsWithInflightMessages"] = len(groups)
             row["ApproximateNumberOfNoisyGroups"] = len(noisy)
+            row["is fair"] = queue.grouped_us is not None and queue.grouped_us < now_us
             queue.gauges[now_us] = row
 
     def expire(self, queue: ModelQueue) -> None:
@@ -509,7 +518,8 @@ class Model:
         self.wake()
 
     def get_queue_url(self, name: str) -> str:
-        return URL + self.find(name).name  # SQS-050
+        self.find(name).request(self.now_us)
+        return URL + name  # SQS-050
 
     def list_queues(self, prefix: str) -> list[str]:
         return [URL + name for name in sorted(self.queues) if name.startswith(prefix)]  # SQS-051
@@ -561,7 +571,7 @@ class Model:
                 for message in queue.in_state("delayed", now_us):
                     message.available_us = max(now_us, message.sent_us + int(value) * SECOND_US)
             if attribute == "DeduplicationScope" and value != queue.attributes[attribute]:
-                queue.scopes.append((now_us + queue.config.dedup_scope_propagation_s * SECOND_US, value))
+                queue.change_scope(now_us, value)
             if value:
                 queue.attributes[attribute] = value
             else:
@@ -575,7 +585,7 @@ class Model:
         queue, now_us = self.find(name), self.now_us
         interval_us = queue.config.purge_interval_s * SECOND_US
         if queue.purged_us is not None and now_us - queue.purged_us < interval_us:  # SQS-481
-            text = f"Only one PurgeQueue operation on {name} is allowed every {interval_us // SECOND_US} seconds."
+            text = f"Only one PurgeQueue operation on {name} is allowed every 60 seconds."
             raise RefusedError("AWS.SimpleQueueService.PurgeQueueInProgress", text)
         queue.purged_us = now_us
         for message in list(queue.messages):  # SQS-480
@@ -609,14 +619,14 @@ class Model:
         if delay_s is not None and not 0 <= delay_s <= 900:  # SQS-162
             reason = "DelaySeconds must be >= 0 and <= 900."
             raise bad_value(f"Value {delay_s} for parameter DelaySeconds is invalid. Reason: {reason}")
+        if queue.is_fifo and delay_s:  # SQS-167
+            raise bad_value(f"Value {delay_s} for parameter DelaySeconds is invalid. Reason: {WRONG_TYPE}")
         self.check_fifo_needs(queue, entry, "MissingParameter")
         deduplication_id = entry.get("message_deduplication_id")
         if not queue.is_fifo and deduplication_id is not None:  # SQS-164
             raise bad_value(
                 f"Value {deduplication_id} for parameter MessageDeduplicationId is invalid. Reason: {WRONG_TYPE}"
             )
-        if queue.is_fifo and delay_s:  # SQS-167
-            raise bad_value(f"Value {delay_s} for parameter DelaySeconds is invalid. Reason: {WRONG_TYPE}")
 
     def check_fifo_needs(self, queue: ModelQueue, entry: dict[str, Any], code: str) -> None:
         """SQS-166, SQS-186."""
@@ -688,8 +698,13 @@ class Model:
             rank_us=now_us,
             seq=queue.seq,
         )
-        queue.messages.append(message)
+        self.line_up(queue, message)
         return message
+
+    def line_up(self, queue: ModelQueue, message: Msg) -> None:
+        queue.messages.append(message)
+        if message.group is not None and queue.grouped_us is None:
+            queue.grouped_us = self.now_us
 
     def send_batch(
         self, name: str, entries: list[dict[str, Any]]
@@ -736,7 +751,6 @@ class Model:
                 )
             repeated = self.repeat(queue, attempt, timeout_s)
             if repeated is not None:
-                queue.note(now_us, "received", len(repeated))
                 queue.request(now_us, sum(size_of(given.body, given.attributes) for given in repeated))
                 answers.append((now_us, repeated))
                 self.wake()
@@ -812,9 +826,10 @@ class Model:
             if len(found) < limit:
                 look_at(message)
         ranked = sorted((message for message in visible if message.group in noisy), key=queue.rank)
-        while ranked and len(found) < limit:  # SQS-312
-            flying = [message.group for message in queue.in_state("in flight", now_us)]
-            message = min(ranked, key=lambda m: flying.count(m.group))  # of equals, the first in rank
+        flying = [message.group for message in queue.in_state("in flight", now_us)]
+        while ranked and len(found) < limit:  # SQS-312: the picks of this receive count as in flight
+            picked = [given.group for given in found]
+            message = min(ranked, key=lambda m: flying.count(m.group) + picked.count(m.group))  # of equals, by rank
             ranked.remove(message)
             look_at(message)
         return found
@@ -864,7 +879,8 @@ class Model:
         queue.note(now_us, "moved")
         target.seq += 1
         target.note(now_us, "arrived")
-        target.messages.append(
+        self.line_up(
+            target,
             Msg(
                 message.number,
                 message.body,
@@ -881,7 +897,7 @@ class Model:
                 count=message.count,
                 first_us=message.first_us,
                 source=queue.name,
-            )
+            ),
         )
         self.expire(target)
 
@@ -1068,7 +1084,7 @@ class Model:
 
     def take_step(self, task: Task) -> None:
         source, now_us = task.source, self.now_us
-        if source.is_deleted or (task.destination is not None and task.destination not in self.queues):
+        if source.is_deleted:
             task.status, task.reason = "FAILED", "AWS.SimpleQueueService.NonExistentQueue"
             return
         if source.is_fifo:
@@ -1105,12 +1121,14 @@ class Model:
         if task.status != "RUNNING":
             raise RefusedError("ResourceNotFoundException", "Task does not exist.")
         task.status = "CANCELLED"
+        task.source.request(self.now_us)
         return task.moved
 
     def list_tasks(self, name: str, limit: int) -> list[Task]:
         """SQS-468."""
         if name not in self.queues:
             raise no_resource("SourceArn")
+        self.queues[name].request(self.now_us)
         return [task for task in reversed(self.tasks) if task.source.name == name][:limit]
 
     # ---- ours

@@ -21,7 +21,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 
 OPEN_TO_ALL: Final = frozenset({"errors", "units", "settings"})
 UP_TO_METRICS: Final = frozenset({"clock", "sqs", "lambda_", "esm"})
-UP_TO_SIMULATION: Final = UP_TO_METRICS | {"metrics", "workload", "simulation"}
+UP_TO_SIMULATION: Final = UP_TO_METRICS | {"metrics", "workload", "faults", "simulation"}
 
 # Which layers a layer may import, beside itself and those open to all. A layer is a package or module of the top level.
 MAY_IMPORT: Final = {
@@ -31,6 +31,7 @@ MAY_IMPORT: Final = {
     "esm": frozenset({"clock", "sqs", "lambda_"}),
     "metrics": UP_TO_METRICS,  # their meters and snapshots, never their insides
     "workload": frozenset({"clock"}),  # hands messages to a callable
+    "faults": frozenset({"sqs"}),  # what may go wrong in all services; each knows its own part only
     "simulation": UP_TO_METRICS | {"metrics", "workload"},
     "planning": UP_TO_SIMULATION,
     "testing": UP_TO_SIMULATION,
@@ -177,6 +178,8 @@ def test_importing_the_package_loads_no_optional_dependency() -> None:
         ("errors/__init__.py", "from lambdasim.units import seconds"),
         ("units.py", "from lambdasim import settings"),
         ("settings.py", "from lambdasim.clock import Clock"),
+        ("sqs/faults.py", "from lambdasim.faults import Faults"),
+        ("faults.py", "from lambdasim.esm import EventSourceMapping"),
         ("simulation.py", "from lambdasim.planning import sweep"),
         ("cli/__init__.py", "from lambdasim.testing import explore"),
     ],
@@ -199,6 +202,7 @@ def test_upward_and_sideways_imports_are_found(path: str, source: str) -> None:
         ("errors/sqs.py", "from . import SqsError"),
         ("units.py", "from .errors import UsageError"),
         ("esm/pollers.py", "from lambdasim.sqs.queue import Queue"),
+        ("faults.py", "from lambdasim.sqs.faults import SqsFaults"),
         ("cli/__init__.py", "from lambdasim import __version__"),
         ("cli/run.py", "from lambdasim.planning import Scenario"),
         ("__init__.py", "from lambdasim.testing import explore"),
