@@ -88,6 +88,12 @@ class Consumed(Store):
         if self._order is not None or self._luck is not None:
             with self._holding_wakes():
                 return sum(self._delete(*pair) for pair in zip(messages, receive_counts, strict=True))
+        self._delete_all(messages, receive_counts)
+        return len(messages)
+
+    def _delete_all(self, messages: Sequence[Message], receive_counts: Sequence[int]) -> None:
+        """Do for a queue without an order and without luck what `_delete` does, one message after the other."""
+        now_us = self.clock.now_us
         self._delete_successes += len(messages)
         deletes_stale = self.config.stale_delete == "delete"
         flown: list[Message] = []
@@ -118,7 +124,6 @@ class Consumed(Store):
         self._relax()
         if self.visible and self.in_flight + len(flown) >= self._inflight_limit:
             self._wake()  # there is room again (SQS-208)
-        return len(messages)
 
     def let_go(self, flights: Iterable[Flight]) -> None:
         """Take note that the consumer no longer holds these flights: what is left of them comes back by itself."""

@@ -11,12 +11,11 @@ import re
 from typing import Final
 
 from lambdasim.clock import Series
-from lambdasim.errors.sqs import ReceiptHandleIsInvalid
+from lambdasim.errors.sqs import MissingRequiredParameterException, ReceiptHandleIsInvalid
 
-_DIGITS: Final = re.compile("[0-9a-f]{28}")
-_QUEUE: Final = re.compile("[0-9a-f]{16}")
-_HEAD_CHARS: Final = 28  # simulation and queue
-_SIMULATION_CHARS: Final = 12
+_HANDLE: Final = re.compile("(?P<simulation>AQEB[0-9a-f]{8})[0-9a-f]{16}(?P<digits>[0-9a-f]{28})")
+_HEAD_CHARS: Final = 28  # what names the simulation and the queue
+_are_digits: Final = re.compile("[0-9a-f]{28}").fullmatch
 _MIX: Final = 0x9E3779B1  # spreads neighbouring numbers over 32 bits: a handle made up by hand will hardly fit
 _MASK: Final = 0xFFFFFFFF
 
@@ -41,17 +40,29 @@ class Handles:
         Return (place of the message in the queue, number of the delivery).
 
         Raises:
+            MissingRequiredParameterException: There is no handle.
             ReceiptHandleIsInvalid: The text is no handle of this simulation, or one of another queue (SQS-246).
         """
-        if isinstance(handle, str) and handle.startswith(self._simulation):
-            text = handle[_HEAD_CHARS:]
-            digits = int(text, 16) if _DIGITS.fullmatch(text) else 0
+        if type(handle) is str and handle.startswith(self._head) and _are_digits(handle, _HEAD_CHARS):
+            digits = int(handle[_HEAD_CHARS:], 16)
             number = digits >> 32
-            if digits and digits & _MASK == (number * _MIX + self._key) & _MASK:
-                if handle.startswith(self._head):
+            if digits & _MASK == (number * _MIX + self._key) & _MASK:
+                return number >> 24, number & 0xFFFFFF
+        return self._parse_strange(handle)
+
+    def _parse_strange(self, handle: object) -> tuple[int, int]:
+        """Say what is wrong with a handle, if anything is: a subclass of `str` may be right."""
+        if handle is None:
+            msg = "The request must contain the parameter ReceiptHandle."
+            raise MissingRequiredParameterException(msg)
+        found = _HANDLE.fullmatch(handle) if isinstance(handle, str) else None
+        if found is not None and found["simulation"] == self._simulation:
+            digits = int(found["digits"], 16)
+            number, check = digits >> 32, digits & _MASK
+            if check == (number * _MIX + self._key) & _MASK:
+                if found[0].startswith(self._head):
                     return number >> 24, number & 0xFFFFFF
-                if _QUEUE.fullmatch(handle, _SIMULATION_CHARS, _HEAD_CHARS):
-                    msg = f'The receipt handle "{handle}" is not valid for this queue.'
-                    raise ReceiptHandleIsInvalid(msg)
+                msg = f'The receipt handle "{handle}" is not valid for this queue.'
+                raise ReceiptHandleIsInvalid(msg)
         msg = f'The input receipt handle "{handle}" is not a valid receipt handle.'
         raise ReceiptHandleIsInvalid(msg)

@@ -123,7 +123,7 @@ class Queue(Receiving):
         """
         if self._is_guarded:
             self._guard(is_about_messages=True)
-        sequence, delivery = self._parse(receipt_handle)
+        sequence, delivery = self._handles.parse(receipt_handle)
         message = self._by_handle.get(sequence)
         if self._throughput is not None:
             self._limit_rate(_DELETE, (message,))
@@ -152,12 +152,14 @@ class Queue(Receiving):
         if self._throughput is not None:
             self._limit_rate(_DELETE, [self._named_by(entry) for entry in checked])
         self._begin_call()
+        if self._order is None and self._luck is None:
+            return self._delete_plain_batch(checked)
         done: list[BatchResultEntry] = []
         failed = []
         with self._holding_wakes():
             for entry in checked:
                 try:
-                    sequence, delivery = self._parse(entry.get("receipt_handle"))
+                    sequence, delivery = self._handles.parse(entry.get("receipt_handle"))
                     message = self._by_handle.get(sequence)
                     if message is None:
                         self._delete_successes += 1
@@ -168,6 +170,28 @@ class Queue(Receiving):
                     failed.append(failure(entry, error))
                 else:
                     done.append(BatchResultEntry(entry["id"]))
+        return BatchResult(successful=tuple(done), failed=tuple(failed))
+
+    def _delete_plain_batch(self, entries: Iterable[Entry]) -> BatchResult:
+        """Delete from a queue without an order and without luck: all that is found at once."""
+        messages: list[Message] = []
+        deliveries: list[int] = []
+        done: list[BatchResultEntry] = []
+        failed = []
+        parse, find = self._handles.parse, self._by_handle.get
+        for entry in entries:
+            try:
+                sequence, delivery = parse(entry.get("receipt_handle"))
+            except SqsError as error:
+                failed.append(failure(entry, error))
+                continue
+            message = find(sequence)
+            if message is not None:
+                messages.append(message)
+                deliveries.append(delivery)
+            done.append(BatchResultEntry(entry["id"]))
+        self._delete_successes += len(done) - len(messages)
+        self._delete_all(messages, deliveries)
         return BatchResult(successful=tuple(done), failed=tuple(failed))
 
     # ---- visibility
@@ -198,7 +222,7 @@ class Queue(Receiving):
             )
             raise InvalidParameterValueException(msg)
         if self._throughput is not None:
-            self._limit_rate(_CHANGE, (self._by_handle.get(self._parse(receipt_handle)[0]),))
+            self._limit_rate(_CHANGE, (self._by_handle.get(self._handles.parse(receipt_handle)[0]),))
         message = self._find_changeable(receipt_handle, visibility_timeout)
         self._begin_call()
         if message is not None:
@@ -249,23 +273,16 @@ class Queue(Receiving):
             msg = f"Value {handle} for parameter ReceiptHandle is invalid. Reason: The receipt handle has expired."
             raise InvalidParameterValueException(msg)
 
-    def _parse(self, handle: object) -> tuple[int, int]:
-        """Return the place of the message, and the number of the delivery, that a handle means."""
-        if handle is None:
-            msg = "The request must contain the parameter ReceiptHandle."
-            raise MissingRequiredParameterException(msg)
-        return self._handles.parse(handle)
-
     def _named_by(self, entry: Entry) -> Message | None:
         """Return the message that an entry's handle names, if it is one."""
         try:
-            return self._by_handle.get(self._parse(entry.get("receipt_handle"))[0])
+            return self._by_handle.get(self._handles.parse(entry.get("receipt_handle"))[0])
         except SqsError:
             return None
 
     def _find_changeable(self, receipt_handle: object, visibility_timeout: int) -> Message | None:
         """Return the message whose visibility is to be changed; None: nothing is to be done, and nothing is wrong."""
-        sequence, delivery = self._parse(receipt_handle)
+        sequence, delivery = self._handles.parse(receipt_handle)
         message = self._by_handle.get(sequence)
         is_stale = message is not None and message.receive_count != delivery
         is_dead = is_stale and self.config.stale_change_visibility == "error"

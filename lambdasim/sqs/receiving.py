@@ -11,7 +11,7 @@ from lambdasim.errors.sqs import InvalidAttributeName, InvalidParameterValueExce
 from lambdasim.sqs.checks import check_texts, is_whole, lost_answer, not_for_this_type
 from lambdasim.sqs.content import check_token
 from lambdasim.sqs.deduplication import Attempt
-from lambdasim.sqs.limits import RECEIVE_MAX, VISIBILITY_MAX_S, WAIT_MAX_S
+from lambdasim.sqs.limits import RECEIVE_MAX, REQUEST_CHUNK_BYTES, VISIBILITY_MAX_S, WAIT_MAX_S
 from lambdasim.sqs.line import Ask, Poll
 from lambdasim.sqs.message import Flight, Message, State
 from lambdasim.sqs.results import Delivery
@@ -214,7 +214,8 @@ class Receiving(Sending):
     def _answer(self, flight: Flight, ask: Ask) -> list[Delivery]:
         messages = flight.messages
         self.requests += 1
-        self.billed_requests += chunks(messages)
+        is_small = self.largest_body_bytes * len(messages) <= REQUEST_CHUNK_BYTES
+        self.billed_requests += 1 if is_small else chunks(messages)
         if ask.attempt_id is not None:
             self._attempts.put(self.clock.now_us, ask.attempt_id, messages, flight)
         if self._luck is not None and self._luck.loses_receive_response():

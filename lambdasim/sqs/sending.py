@@ -97,20 +97,21 @@ class Sending(Resource):
         """
         if (
             self._is_plain
-            and message_body is self._checked_body
-            and message_body
             and delay_seconds is None
             and message_attributes is None
             and message_system_attributes is None
             and message_deduplication_id is None
             and message_group_id is None
-            and self._checked_size <= self._max_bytes
         ):
-            size = self._checked_size
-            message = self._send(message_body, size, self._delay_us)
-            self.requests += 1
-            self.billed_requests += 1 if size <= REQUEST_CHUNK_BYTES else requests_of(size)
-            return SendMessageResult(message)
+            if message_body is self._checked_body and message_body:
+                body, size = message_body, self._checked_size
+            else:
+                body, size = self._check_body(message_body)
+            if size <= self._max_bytes:
+                message = self._send(body, size, self._delay_us)
+                self.requests += 1
+                self.billed_requests += 1 if size <= REQUEST_CHUNK_BYTES else requests_of(size)
+                return SendMessageResult(message)
         if self._is_guarded:
             self._guard(is_about_messages=True)
         draft = self._draft(
@@ -220,6 +221,10 @@ class Sending(Resource):
     def _check_body(self, body: object) -> tuple[str, int]:
         if body is self._checked_body and body:
             return self._checked_body, self._checked_size
+        if type(body) is str and body and body.isascii() and body.isprintable():  # as most are: legal
+            self._checked_body = body
+            self._checked_size = size = len(body)
+            return body, size
         checked = check_body(body, self.config.invalid_chars)
         self._checked_body = checked
         self._checked_size = len(checked) if checked.isascii() else len(checked.encode())
@@ -311,7 +316,7 @@ class Sending(Resource):
             number = self._series.next()
             fifo = FifoMessage(self._series, number, number, body, now_us, now_us)
             fifo._group_id, fifo._attributes = draft.group_id, draft.attributes
-            fifo._trace_header, fifo._deduplication_id = draft.trace_header, draft.deduplication_id
+            fifo._deduplication_id = draft.deduplication_id
             self._sent_ids.remember(now_us, fifo, deduplication_id)
             message: Message | None = fifo
         elif draft.attributes is None and draft.group_id is None and draft.system_attributes is None:
@@ -320,12 +325,13 @@ class Sending(Resource):
             number = self._series.next()
             laden = LadenMessage(self._series, number, number, body, now_us, now_us)
             laden._group_id, laden._attributes = draft.group_id, draft.attributes
-            laden._trace_header = draft.trace_header
             message = laden
             if draft.group_id is not None:
                 self._look_for_tenants()
-        if message is not None:
-            self._note_largest(message)
+        if draft.system_attributes is not None:
+            assert isinstance(message, LadenMessage)
+            message._trace_header = draft.trace_header
+            self._note_largest(message)  # the trace header comes on top of the size
         if self._purges and self._luck is not None and self._luck.swallows():
             message = self._swallow(body, size, message)
         else:

@@ -211,7 +211,8 @@ class Store(Shelf):
             elif luck is not None and luck.duplicates:
                 self._duplicate(luck, taken, now_us)
             timer = self._timer
-            if timer is None or flight.deadline_us < timer.at_us or (timer.background and not held):
+            is_late = timer is None or flight.deadline_us < timer.at_us
+            if is_late or (timer is not None and timer.background and not held and self._line.is_watched):
                 self._retime()
         if exhausted:
             self._move(exhausted)
@@ -382,7 +383,8 @@ class Store(Shelf):
         if is_present and self.is_fifo and (message._flight is None or message.receive_count != delivery):
             return False
         self._delete_successes += 1
-        if is_present and self._is_deletable(message, delivery):
+        is_plain = self._luck is None and message.receive_count == delivery
+        if is_present and (is_plain or self._is_deletable(message, delivery)):
             self._discard(message)
         return True
 
@@ -403,9 +405,11 @@ class Store(Shelf):
         self.deleted += 1
         if self._trace.active:
             self._trace.add((self.clock.now_us, DELETED, self, message))
-        self._tell_deleted(message)
+        if self._on_deleted:
+            self._tell_deleted(message)
         self._ages.trim(self.visible + self.in_flight + self.delayed)
-        self._relax()
+        if self._timer is not None and not self._timer.background:
+            self._relax()
         if self.visible and (makes_room or self._order is not None):
             self._wake()  # there is room again, or a group is no longer blocked (SQS-208, SQS-277)
 
