@@ -65,6 +65,13 @@ def one_of(*words: str) -> Check:
     return check
 
 
+def text(_owner: object, field: Attribute[Any], value: object) -> None:
+    """Check that a field is a text that is not empty."""
+    if not isinstance(value, str) or not value:
+        msg = f"'{field.name}' must be a text: {value!r}"
+        raise UsageError(msg)
+
+
 def flag(_owner: object, field: Attribute[Any], value: object) -> None:
     """Check that a field is True or False."""
     if not isinstance(value, bool):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import Final
 
 from lambdasim.sqs.message import Message, State
@@ -61,6 +61,9 @@ class Ages:
             remaining = [message for message in by_age if message._state in _PRESENT]
             by_age.clear()
             by_age.extend(remaining)
+        if len(self._by_send) > 2 * present + 64:
+            self._by_send = [entry for entry in self._by_send if entry[2]._state in _PRESENT]
+            heapify(self._by_send)
 
     def oldest(self) -> Message | None:
         """Return the oldest message that the age metric counts. Runtime: `O(1)` amortised."""

@@ -236,6 +236,11 @@ class Luck:
         return 1 if self._subsets is None else self._subsets._total
 
     @property
+    def is_about_polls(self) -> bool:
+        """Whether it matters to those who wait: not the oldest may be served, or one may miss what comes."""
+        return self._wakeup or self._long_poll_empty is not None
+
+    @property
     def may_throttle(self) -> bool:
         """Whether calls may be refused."""
         return self._throttle is not None

@@ -132,12 +132,16 @@ class Lanes:
         clock: Of the queue.
         config: Its configuration.
         shards: On how many servers messages lie.
+        counts: Returns how many messages of the queue are visible, in flight and delayed.
+        oldest: Returns the oldest message that the age metric counts.
 
     Rules: SQS-215, SQS-300, SQS-310 to SQS-314.
     """
 
     __slots__ = (
+        "_busy",
         "_clock",
+        "_counts",
         "_empty",
         "_fronts",
         "_grouped_at_us",
@@ -145,6 +149,7 @@ class Lanes:
         "_is_fair",
         "_large",
         "_left_out_after",
+        "_oldest",
         "_rows",
         "_rows_until_us",
         "_shards",
@@ -155,8 +160,18 @@ class Lanes:
         "in_flight",
     )
 
-    def __init__(self, clock: Clock, config: SqsConfig, *, shards: int) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        config: SqsConfig,
+        *,
+        shards: int,
+        counts: Callable[[], tuple[int, int, int]],
+        oldest: Callable[[], Message | None],
+    ) -> None:
         self._clock = clock
+        self._counts = counts
+        self._oldest = oldest
         self._shards = shards
         self._is_fair = is_fair = config.fair_queues != "off"
         self._is_both = is_fair and config.fair_queues == "both"
@@ -169,6 +184,7 @@ class Lanes:
         self._large: SortedList[tuple[int, int, Tenant]] = SortedList()  # with enough in flight, by how many
         self.in_flight = 0
         self._total_flown = Flown()
+        self._busy: dict[str, Tenant] = {}  # tenants with messages in flight within the window
         self._grouped_at_us = -_SEND_MEMORY_US  # when a message of a group was sent last
         self._rows: list[tuple[int, Quiet]] = []  # end of a minute, what holds from there on
         self._rows_until_us = clock.now_us // MINUTE_US * MINUTE_US + MINUTE_US
@@ -248,6 +264,7 @@ class Lanes:
         """Forget all messages."""
         self._tenants.clear()
         self._empty.clear()
+        self._busy.clear()
         self._fronts.clear()
         self._large.clear()
         self._change_total(-self.in_flight)
@@ -301,6 +318,7 @@ class Lanes:
             self._large.add((after, tenant.number, tenant))
         if self._is_both:
             tenant.flown.change(self._clock.now_us, after, self._window_us)
+            self._busy[tenant.name] = tenant
 
     def _change_total(self, change: int) -> None:
         self.in_flight += change
@@ -313,7 +331,7 @@ class Lanes:
         """
         Return the tenants that are noisy at an instant since whose beginning nothing has changed (SQS-311, SQS-313).
 
-        Runtime: `O(log n)`; where processing time counts, `O(n)` in the tenants with any.
+        Runtime: `O(log n)`; where processing time counts, `O(n)` in the tenants with any within the window.
         """
         if not self._is_fair or at_us - self._grouped_at_us >= _SEND_MEMORY_US:
             return []
@@ -324,10 +342,12 @@ class Lanes:
             found[tenant.name] = tenant
         if self._is_both:
             total_us = self._total_flown.time_us(at_us, self._window_us)
-            for tenant in self._tenants.values():
-                own_us = tenant.flown.time_us(at_us, self._window_us) if tenant.name else 0
+            for tenant in list(self._busy.values()):
+                own_us = tenant.flown.time_us(at_us, self._window_us)
                 if own_us * 100 > total_us * NOISY_SHARE_PERCENT:
                     found[tenant.name] = tenant
+                elif not own_us and not tenant.in_flight:
+                    del self._busy[tenant.name]
         return [
             tenant
             for tenant in found.values()
@@ -415,15 +435,21 @@ class Lanes:
         return found
 
     def _quiet(self, at_us: int) -> Quiet:
+        """Return what the metrics say at an instant. Runtime: as `noisy`; `O(n)` in the tenants if the oldest is noisy."""
         noisy = {tenant.name: tenant for tenant in self.noisy(at_us)}
-        tenants = [tenant for name, tenant in self._tenants.items() if name not in noisy]
-        oldest = [message.entered_at_us for tenant in tenants if (message := tenant.oldest(self._left_out_after))]
+        visible, in_flight, delayed = self._counts()
+        oldest = self._oldest()
+        if oldest is not None and (oldest.message_group_id or _NO_TENANT) in noisy:
+            firsts = (
+                tenant.oldest(self._left_out_after) for name, tenant in self._tenants.items() if name not in noisy
+            )
+            oldest = min((first for first in firsts if first is not None), key=_age_us, default=None)
         return Quiet(
             len(noisy),
-            sum(tenant.visible for tenant in tenants),
-            sum(tenant.in_flight for tenant in tenants),
-            sum(tenant.delayed for tenant in tenants),
-            min(oldest, default=-1),
+            visible - sum(tenant.visible for tenant in noisy.values()),
+            in_flight - sum(tenant.in_flight for tenant in noisy.values()),
+            delayed - sum(tenant.delayed for tenant in noisy.values()),
+            -1 if oldest is None else oldest.entered_at_us,
         )
 
     def minutes(self, now_us: int) -> Iterator[tuple[int, Quiet]]:
@@ -447,3 +473,7 @@ class Lanes:
                 front = lane.heap[0][:2] if lane.heap else None
                 assert front == lane.front, f"tenant {tenant.name!r}: front {lane.front}, first {front}"
                 assert front is None or (*front, lane) in self._fronts
+
+
+def _age_us(message: Message) -> tuple[int, int]:
+    return message.entered_at_us, message._sequence

@@ -6,7 +6,8 @@ from typing import Final, Literal
 
 from attrs import Factory, field, frozen
 
-from lambdasim.settings import flag, maybe, one_of, span, whole
+from lambdasim.errors import UsageError
+from lambdasim.settings import flag, maybe, one_of, span, text, whole
 from lambdasim.units import Duration
 
 DELAY_MAX_S: Final = 900  # SQS-080
@@ -38,6 +39,9 @@ def partition_of(region: str) -> str:
     >>> partition_of("cn-north-1"), partition_of("us-gov-west-1"), partition_of("eu-west-1")
     ('aws-cn', 'aws-us-gov', 'aws')
     """
+    if not isinstance(region, str):
+        msg = f"region={region!r} is no text; give one such as 'us-east-1'"
+        raise UsageError(msg)
     if region.startswith("cn-"):
         return "aws-cn"
     return "aws-us-gov" if region.startswith("us-gov-") else "aws"
@@ -51,10 +55,12 @@ class SqsConfig:
     Rules: SQS §24.
     """
 
-    account_id: str = "123456789012"
-    region: str = "us-east-1"
-    partition: str = Factory(lambda self: partition_of(self.region), takes_self=True)  #: follows the region (SQS-023)
-    sender_id: str = "AIDAIENQZJOLO23YVJ4VO"  #: SQS-150
+    account_id: str = field(default="123456789012", validator=text)
+    region: str = field(default="us-east-1", validator=text)
+    partition: str = field(
+        default=Factory(lambda self: partition_of(self.region), takes_self=True), validator=text
+    )  #: follows the region (SQS-023)
+    sender_id: str = field(default="AIDAIENQZJOLO23YVJ4VO", validator=text)  #: SQS-150
     max_payload_bytes: int = field(default=1_048_576, validator=whole(MESSAGE_SIZE_MIN_BYTES))  #: SQS-081
     invalid_chars: Literal["reject", "replace"] = field(
         default="reject", validator=one_of("reject", "replace")

@@ -62,6 +62,7 @@ class Arrival:
     source_arn: str  #: of the queue it was moved from (SQS-433)
     at_us: int  #: when
     receives_before: int  #: deliveries up to then: the queue's own count begins at 0 (SQS-431)
+    target_arn: str  #: of the queue it came to
 
 
 @define(eq=False, repr=False, weakref_slot=False)
@@ -164,15 +165,19 @@ class Message:
         again._runs = dict(self._runs) if isinstance(self._runs, dict) else self._runs
         return again
 
-    def _moved(self, sequence: int, now_us: int, source_arn: str) -> Message:
+    def _belongs_to(self, series: Series, queue_arn: str) -> bool:
+        """Return whether it is or was in the queue with these message ids and this ARN, and came nowhere else since."""
+        return self._series is series if self._arrival is None else self._arrival.target_arn == queue_arn
+
+    def _moved(self, sequence: int, arrival: Arrival) -> Message:
         """Return what stands for it in a dead-letter queue (SQS-433)."""
-        return Message(*self._on_arrival(sequence, now_us, source_arn))
+        return Message(*self._on_arrival(sequence, arrival))
 
     def _redriven(self, series: Series, number: int, now_us: int) -> Message:
         """Return the new message that a move task makes of it (SQS-464)."""
         return Message(series, number, number, self.body, now_us, now_us)
 
-    def _on_arrival(self, sequence: int, now_us: int, source_arn: str) -> tuple[Any, ...]:
+    def _on_arrival(self, sequence: int, arrival: Arrival) -> tuple[Any, ...]:
         """Return the fields of what stands for it in a dead-letter queue: a copy with its own place and count."""
         return (
             self._series,
@@ -180,13 +185,13 @@ class Message:
             sequence,
             self.body,
             self.sent_at_us,
-            now_us,
+            arrival.at_us,
             State.VISIBLE,
             self.receive_count,
             self.first_received_at_us,
             None,
             dict(self._runs) if isinstance(self._runs, dict) else self._runs,
-            Arrival(source_arn, now_us, self.receive_count),
+            arrival,
         )
 
     def __repr__(self) -> str:
@@ -227,9 +232,9 @@ class LadenMessage(Message):
         """What counts against the size limits (SQS-123)."""
         return _size(self)
 
-    def _moved(self, sequence: int, now_us: int, source_arn: str) -> Message:
+    def _moved(self, sequence: int, arrival: Arrival) -> Message:
         """Return what stands for it in a dead-letter queue (SQS-433)."""
-        message = LadenMessage(*self._on_arrival(sequence, now_us, source_arn))
+        message = LadenMessage(*self._on_arrival(sequence, arrival))
         self._load(message)
         return message
 
@@ -264,9 +269,9 @@ class FifoMessage(LadenMessage):
         """20 digits, growing (SQS-333)."""
         return sequence_number(self._sequence)
 
-    def _moved(self, sequence: int, now_us: int, source_arn: str) -> Message:
+    def _moved(self, sequence: int, arrival: Arrival) -> Message:
         """Return what stands for it in a dead-letter queue; its id becomes the deduplication id (SQS-435)."""
-        message = FifoMessage(*self._on_arrival(sequence, now_us, source_arn))
+        message = FifoMessage(*self._on_arrival(sequence, arrival))
         self._load(message)
         message._deduplication_id = self.message_id
         return message

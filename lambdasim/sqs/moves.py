@@ -176,7 +176,7 @@ def parse_task_handle(handle: object) -> str:
     members: Any = None
     try:
         members = json.loads(b64decode(str(handle).encode(), validate=True))
-    except ValueError:
+    except (ValueError, RecursionError):
         members = None
     if isinstance(members, dict) and isinstance(members.get("sourceArn"), str) and "taskId" in members:
         return str(members["sourceArn"])

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Unpack, cast
 
 from lambdasim.clock import Clock
-from lambdasim.errors import SqsError
+from lambdasim.errors import SqsError, UsageError
 from lambdasim.errors.sqs import (
     InvalidParameterValueException,
     MessageNotInflight,
@@ -20,7 +20,7 @@ from lambdasim.sqs.checks import is_whole
 from lambdasim.sqs.faults import SqsFaults
 from lambdasim.sqs.latency import take_time
 from lambdasim.sqs.limits import VISIBILITY_MAX_S
-from lambdasim.sqs.message import FifoMessage, Flight, Message
+from lambdasim.sqs.message import FifoMessage, Flight, Message, State
 from lambdasim.sqs.receiving import Receiving
 from lambdasim.sqs.resource import Home
 from lambdasim.sqs.results import BatchResult, BatchResultEntry
@@ -264,6 +264,40 @@ class Queue(Receiving):
                 else:
                     done.append(BatchResultEntry(entry["id"]))
         return BatchResult(successful=tuple(done), failed=tuple(failed))
+
+    # ---- ours
+
+    def redeliver(self, message: Message) -> None:
+        """
+        Let SQS deliver this message again now, as it may on a standard queue: although it is in flight, or was deleted.
+
+        A message that is visible, or that came back already and is visible, stays so.
+
+        Args:
+            message: One of `messages`, now or before.
+        Raises:
+            QueueDoesNotExist: The queue is deleted.
+            UsageError: The queue is a FIFO queue, the message is of another one, delayed, or it left otherwise.
+
+        Rules: SQS-278, SQS-306. Runtime: `O(log n)`; of a deleted message `O(n)`.
+        """
+        if self._is_guarded:
+            self._guard()
+        if self.is_fifo:
+            msg = f"redeliver({message!r}): a FIFO queue delivers a message again only after its visibility timeout"
+            raise UsageError(msg)
+        if isinstance(message, Message) and message._belongs_to(self._series, self.arn):
+            newest = self._again.get(message._sequence, message)
+            if newest._state is State.VISIBLE:
+                return
+            if newest._state is State.IN_FLIGHT or newest._state is State.DELETED:
+                self._deliver_again(newest)
+                return
+        msg = (
+            f"redeliver({message!r}) to {self.name}: only a message that is in flight there, or was deleted there, can "
+            "come again; take one of queue.messages"
+        )
+        raise UsageError(msg)
 
     # ---- how a delete or a change of visibility is checked and done
 

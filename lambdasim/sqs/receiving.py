@@ -235,8 +235,10 @@ class Receiving(Sending):
             assert attempt.flight is not None
             self._begin_call()
             self.billed_requests += chunks(attempt.messages) - 1
+            found = [Delivery(self, message, ask.names, ask.attribute_names) for message in attempt.messages]
             attempt.flight = self._prolong(attempt.flight, attempt.messages, self._visibility_of(ask))
-            return [Delivery(self, message, ask.names, ask.attribute_names) for message in attempt.messages]
+            self._wake()  # with a timeout of 0 they are there for others (SQS-208)
+            return found
         if attempt.is_over:
             return None
         msg = (
@@ -263,12 +265,12 @@ class Receiving(Sending):
         end = clock.timer(clock.now_us + ask.wait_s * MICROSECONDS, self._on_poll_end, priority=Priority.POLL_END.value)
         poll = Poll((clock.now_us, clock.count()), ask, self._serve_poll, end)
         end.argument = poll
-        self._line.polls.append(poll)
+        self._line.add(poll)
         self._retime()
         return poll
 
     def _close_poll(self, poll: Poll) -> None:
-        self._line.polls.remove(poll)
+        self._line.remove(poll)
         poll.end.cancel()
         self._retime()
 
@@ -324,4 +326,6 @@ def carried_attributes(message: Message) -> dict[str, str]:
 
 def _names(older: Sequence[str], newer: Sequence[str]) -> Sequence[str]:
     """Return the system attributes asked for under both names of the parameter (SQS-212)."""
-    return (*check_texts(older, "attribute_names"), *newer) if older else newer
+    if not older:
+        return () if newer is None else newer
+    return (*check_texts(older, "attribute_names"), *check_texts(newer or (), "message_system_attribute_names"))

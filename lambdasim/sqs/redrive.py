@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from attrs import frozen
 
+from lambdasim.errors import UsageError
 from lambdasim.errors.sqs import InvalidAttributeValue, InvalidParameterValueException
 from lambdasim.sqs.limits import RECEIVE_COUNT_MAX
+from lambdasim.sqs.shelf import Shelf
 
 if TYPE_CHECKING:
     from lambdasim.sqs.queue import Queue
 
 _MEMBERS: Final = ("maxReceiveCount", "deadLetterTargetArn")
-_WHOLE: Final = re.compile(r"-?[0-9]+")
+_WHOLE: Final = re.compile(r"-?[0-9]{1,18}")
 _SOURCES_MAX: Final = 10
 
 
@@ -32,6 +34,12 @@ class RedrivePolicy:
 
     dead_letter_queue: Queue | str
     max_receive_count: int
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse what is no queue, before it gets far."""
+        if not isinstance(self.dead_letter_queue, str | Shelf):
+            msg = f"RedrivePolicy({self.dead_letter_queue!r}, …): give a queue, or its ARN"
+            raise UsageError(msg)
 
     @property
     def dead_letter_target_arn(self) -> str:
@@ -161,7 +169,13 @@ def policy_text(policy: RedrivePolicy | Mapping[str, Any] | str) -> str:
     """Return the JSON text of a policy in whatever form it was given."""
     if isinstance(policy, RedrivePolicy):
         return policy.to_json()
-    return policy if isinstance(policy, str) else json.dumps(dict(policy))
+    if isinstance(policy, str):
+        return policy
+    try:
+        return json.dumps(dict(policy))
+    except (TypeError, ValueError, RecursionError) as error:
+        msg = f"policy {policy!r} cannot be written as JSON: {error}"
+        raise UsageError(msg) from error
 
 
 def same_json(left: str, right: str) -> bool:
@@ -182,7 +196,7 @@ def _refuse_allow(reason: str) -> InvalidParameterValueException:
 def _json_object(text: str) -> dict[str, Any] | None:
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 

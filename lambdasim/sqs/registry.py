@@ -81,8 +81,9 @@ class Registry:
             return
         del self.queues[queue.arn]
         self.gone.append(queue)
-        if queue._sources:
-            self._orphans[queue.arn] = list(queue._sources)
+        orphans = {**queue._sources, **queue._followers}
+        if orphans:
+            self._orphans[queue.arn] = list(orphans)
 
     # ---- what there is and was
 
@@ -95,8 +96,7 @@ class Registry:
         """Take in a new queue; policies that name its ARN lead to it again (SQS-436)."""
         self.queues[queue.arn] = queue
         for source in self._orphans.pop(queue.arn, ()):
-            policy = source._attributes.redrive_policy
-            if not source._is_deleted and policy is not None and policy.dead_letter_queue.arn == queue.arn:
+            if not source._is_deleted:
                 source._meet(queue)
 
     def check_free(self, arn: str, wait_s: int) -> None:
@@ -171,7 +171,9 @@ class Endpoint:
 
         Rules: SQS-040 to SQS-046.
         """
-        own = [self._placed(value) if isinstance(value, SqsConfig) else value for value in settings]
+        own = settings
+        if isinstance(settings, Iterable):
+            own = [self._placed(value) if isinstance(value, SqsConfig) else value for value in settings]
         narrower = Settings(own, allowed=(SqsConfig,), where=f"queue {queue_name!r}", wider=self._settings)
         config = narrower.get(SqsConfig)
         arn = f"arn:{config.partition}:sqs:{config.region}:{config.account_id}:{queue_name}"
@@ -234,7 +236,10 @@ class Endpoint:
 
         Rules: SQS-051, SQS-052. Runtime: `O(n log n)`.
         """
-        prefix = queue_name_prefix or ""
+        prefix = "" if queue_name_prefix is None else queue_name_prefix
+        if not isinstance(prefix, str):
+            msg = f"queue_name_prefix={prefix!r} is no text"
+            raise ParamValidationError(msg)
         mine = [
             queue
             for queue in self.ever()

@@ -98,7 +98,8 @@ class Resource(Shown):
         self._handles = Handles(clock.identifiers.series("simulation", ""), self._series)
         self.created_at_us = self.modified_at_us = clock.now_us
         self._tags = checked_tags
-        self._sources: dict[Resource, None] = {}  # queues whose policy names this one
+        self._sources: dict[Resource, None] = {}  # queues whose policy names this one, as far as anybody can tell
+        self._followers: dict[Resource, None] = {}  # those that act by such a policy
         self._purged_at_us: int | None = None
         self._purges = 0  # under way
         self._deleted_at_us: int | None = None  # when DeleteQueue was called
@@ -299,14 +300,18 @@ class Resource(Shown):
         if redrive is not None and redrive.dead_letter_queue._is_deleted:
             again = None if self._home is None else self._home.find(redrive.dead_letter_queue.arn)
             redrive = None if again is None else evolve(redrive, dead_letter_queue=again)
+        if self._redrive is not None:
+            self._redrive.dead_letter_queue._followers.pop(self, None)
+        if redrive is not None:
+            redrive.dead_letter_queue._followers[self] = None
         self._use_redrive(redrive)
 
     def _meet(self, again: Queue) -> None:
-        """Take note that the dead-letter queue of the policy was made again."""
+        """Take note that a dead-letter queue was made again; the policy shown, or that in force, may name it."""
         shown, in_force = self._attributes.redrive_policy, self._in_force.redrive_policy
-        if shown is not None:
+        if shown is not None and shown.dead_letter_queue.arn == again.arn:
             self._show(evolve(self._attributes, redrive_policy=evolve(shown, dead_letter_queue=again)))
-        if in_force is not None:
+        if in_force is not None and in_force.dead_letter_queue.arn == again.arn:
             self._in_force = evolve(self._in_force, redrive_policy=evolve(in_force, dead_letter_queue=again))
             self._follow(self._in_force.redrive_policy)
 
@@ -496,23 +501,24 @@ class Resource(Shown):
 
     def _vanish(self, _argument: object) -> None:
         """Be no more: messages are lost, open polls fail, and nobody's policy leads here (SQS-060, SQS-062)."""
+        if self._is_deleted:
+            return
         self._is_deleted = True
         self._ended_at_us = self.clock.now_us
         self._close()
         if self._trace.active:
             self._trace.add((self.clock.now_us, QUEUE_DELETED, self))
         self._look_for_guards()
-        for source in list(self._sources):
-            redrive = source._redrive
-            if redrive is not None and redrive.dead_letter_queue is self:
-                source._use_redrive(None)
+        for follower in list(self._followers):
+            follower._use_redrive(None)
+        if self._redrive is not None:
+            self._redrive.dead_letter_queue._followers.pop(self, None)
         policy = self._attributes.redrive_policy
         if policy is not None:
             policy.dead_letter_queue._sources.pop(self, None)
         if self._home is not None:
             self._home.is_gone(cast("Queue", self))
-        for poll in list(self._line.polls):
-            self._line.polls.remove(poll)
+        for poll in self._line.take_polls():
             poll.end.cancel()
             poll.answer.fail(QueueDoesNotExist(NOT_THERE))
 
@@ -526,7 +532,7 @@ def merge_new(name: object, attributes: Mapping[str, str] | None, keywords: Mapp
     check_keywords(keywords, "create_queue")
     given = {keyword: value for keyword, value in keywords.items() if value is not None}
     is_fifo = given.pop("fifo_queue", None)
-    if is_fifo not in {None, True, False}:
+    if is_fifo is not None and not isinstance(is_fifo, bool):
         msg = f"fifo_queue={is_fifo!r} must be True, False or None, which goes by the name"
         raise UsageError(msg)
     if is_fifo is None and attributes is None:

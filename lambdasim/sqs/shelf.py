@@ -74,6 +74,7 @@ class Shelf:
         self._back_after = back_after
         self._ages = Ages(back_after, keeps_moved_longer=is_fifo)
         self._by_handle: dict[int, Message] = {}  # messages of which somebody has seen a handle
+        self._again: dict[int, Message] = {}  # messages that came back after they were deleted, by place
         self._line = Line()
         self._is_waking = False
         self._wakes_again = False  # something became visible meanwhile: a queue can be its own dead-letter queue
@@ -182,7 +183,13 @@ class Shelf:
     def _use_lanes(self) -> None:
         """Let lanes have the visible messages, from now on: there are tenants, or shards."""
         shards = 1 if self._luck is None else self._luck.shards
-        self._lanes = lanes = Lanes(self.clock, self.config, shards=shards)
+        self._lanes = lanes = Lanes(
+            self.clock,
+            self.config,
+            shards=shards,
+            counts=lambda: (self.visible, self.in_flight, self.delayed),
+            oldest=self._ages.oldest,
+        )
         self._order = lanes
         for message in self.messages:
             lanes.arrive(message)

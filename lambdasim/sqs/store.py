@@ -16,10 +16,9 @@ from heapq import heappop, heappush
 from typing import Final
 
 from lambdasim.clock import Priority
-from lambdasim.errors import UsageError
 from lambdasim.sqs.faults import Luck
 from lambdasim.sqs.limits import REQUEST_CHUNK_BYTES
-from lambdasim.sqs.message import Flight, Message, State
+from lambdasim.sqs.message import Arrival, Flight, Message, State
 from lambdasim.sqs.records import (
     DELETED,
     DELIVERED,
@@ -36,7 +35,6 @@ _DELAYED: Final = State.DELAYED
 _VISIBLE: Final = State.VISIBLE
 _IN_FLIGHT: Final = State.IN_FLIGHT
 _DELETED: Final = State.DELETED
-_REDELIVERABLE: Final = (State.VISIBLE, State.IN_FLIGHT, State.DELETED)
 
 
 class Store(Shelf):
@@ -138,7 +136,7 @@ class Store(Shelf):
         consumers = line.consumers
         self._is_waking = True
         try:
-            if luck is not None:
+            if luck is not None and luck.is_about_polls:
                 while self.visible and (line.serve_any(luck, self.clock.now_us, at_wake=at_wake) or self._wakes_again):
                     self._wakes_again = False
             elif len(consumers) == 1 and not line.polls:
@@ -313,7 +311,8 @@ class Store(Shelf):
         now_us = self.clock.now_us
         if now_us >= self._border_us:
             self._turn(now_us)
-        arrived = message._moved(self._series.next(), now_us, source.arn)
+        arrival = Arrival(source.arn, now_us, message.receive_count, self.arn)
+        arrived = message._moved(self._series.next(), arrival)
         self.arrived += 1
         self._note_largest(arrived)
         if self._ages.kept_since_us(arrived) + self._retention_us <= now_us:  # older than this queue keeps anything
@@ -332,29 +331,8 @@ class Store(Shelf):
             self._fresh.append(arrived)
         self._time_expiry()
 
-    def redeliver(self, message: Message) -> None:
-        """
-        Let SQS deliver this message again now, as it may on a standard queue: although it is in flight, or was deleted.
-
-        A message that is visible stays so.
-
-        Raises:
-            UsageError: The queue is a FIFO queue, the message is delayed, or it has left the queue in another way.
-
-        Rules: SQS-278, SQS-306.
-        """
-        if self.is_fifo:
-            msg = f"redeliver({message!r}): a FIFO queue delivers a message again only after its visibility timeout"
-            raise UsageError(msg)
-        is_own = message._series is self._series or message._arrival is not None
-        if not is_own or message._state not in _REDELIVERABLE:
-            msg = (
-                f"redeliver({message!r}) to {self.name}: only a message that is in flight there, or was deleted "
-                "there, can come again"
-            )
-            raise UsageError(msg)
-        if message._state is _VISIBLE:
-            return
+    def _deliver_again(self, message: Message) -> None:
+        """Let a message that is in flight, or was deleted, be visible now (SQS-278, SQS-306)."""
         now_us = self.clock.now_us
         if now_us >= self._border_us:
             self._turn(now_us)
@@ -422,7 +400,7 @@ class Store(Shelf):
 
     def _revive(self, message: Message) -> None:
         """Put back a message that was deleted, as another object: the one that left stays what it was."""
-        again = message._copy()
+        again = self._again[message._sequence] = message._copy()
         self.revived += 1
         self.visible += 1
         if self._is_exhausted(again):
