@@ -279,6 +279,11 @@ def change(
     return evolve(current, **changed)
 
 
+def is_same_policy(name: str, text: str, current: str | None) -> bool:
+    """Return whether an attribute is a policy that says what it says already (SQS-041)."""
+    return name in _JSON and current is not None and same_json(text, current)
+
+
 def check_names(names: Iterable[str]) -> None:
     """
     Refuse names that no attribute has (SQS-088).

@@ -53,6 +53,12 @@ class SentIds:
         self._next_scope = scope
         self._next_scope_at_us = now_us + self._propagation_us
 
+    def forget(self, last: int) -> None:
+        """Forget the ids of messages with a place up to this one: a purge took them. Runtime: `O(n)`."""
+        kept = {key: entry for key, entry in self._by_key.items() if entry[1]._sequence > last}
+        self._in_order = deque(entry for entry in self._in_order if entry[1] in kept)
+        self._by_key = kept
+
     def clear(self) -> None:
         """Forget everything (SQS-341)."""
         self._by_key.clear()

@@ -267,6 +267,8 @@ class Receiving(Sending):
         end.argument = poll
         self._line.add(poll)
         self._retime()
+        if self.has_receivable:  # its own look may have moved something here: a queue can be its own dead-letter queue
+            self._wake()
         return poll
 
     def _close_poll(self, poll: Poll) -> None:

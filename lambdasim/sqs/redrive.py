@@ -180,7 +180,8 @@ def policy_text(policy: RedrivePolicy | Mapping[str, Any] | str) -> str:
 
 def same_json(left: str, right: str) -> bool:
     """Return whether two texts say the same, numbers given as texts included (SQS-041)."""
-    return _normal(_json_object(left)) == _normal(_json_object(right))
+    members = _json_object(left)
+    return members is not None and _normal(members) == _normal(_json_object(right))
 
 
 def _normal(members: dict[str, Any] | None) -> dict[str, Any] | None:

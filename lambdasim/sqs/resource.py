@@ -17,7 +17,15 @@ from lambdasim.errors.sqs import (
     RequestThrottled,
 )
 from lambdasim.settings import Settings
-from lambdasim.sqs.attributes import Attributes, QueueAttributes, change, check_keywords, check_names, merge
+from lambdasim.sqs.attributes import (
+    Attributes,
+    QueueAttributes,
+    change,
+    check_keywords,
+    check_names,
+    is_same_policy,
+    merge,
+)
 from lambdasim.sqs.checks import check_texts
 from lambdasim.sqs.deduplication import Attempts, SentIds
 from lambdasim.sqs.faults import SqsFaults
@@ -242,8 +250,10 @@ class Resource(Shown):
             SqsError: They could not be those of any queue (SQS-046).
         """
         check_name(self.name, given)
+        texts = self._attributes.to_texts()
+        given = {name: text for name, text in given.items() if not is_same_policy(name, text, texts.get(name))}
         wanted = change(
-            Attributes(maximum_message_size=self.config.max_payload_bytes, fifo_queue=self.is_fifo),
+            self._attributes,
             given,
             arn=self.arn,
             max_payload_bytes=self.config.max_payload_bytes,
@@ -456,9 +466,9 @@ class Resource(Shown):
             raise PurgeQueueInProgress(msg)
         self._begin_call()
         self._purged_at_us = now_us
-        self._sent_ids.clear()
         duration_us = seconds(self.faults.purge_duration_s, name="purge_duration_s")
         if not duration_us:
+            self._sent_ids.clear()
             self._purge(self.messages)
             return
         self._purges += 1
@@ -472,6 +482,7 @@ class Resource(Shown):
 
     def _on_purge_end(self, last: int) -> None:
         self._purges -= 1
+        self._sent_ids.forget(last)
         self._purge([message for message in self.messages if message._sequence <= last])
 
     def delete_queue(self) -> None:
