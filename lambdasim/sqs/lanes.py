@@ -435,7 +435,7 @@ class Lanes:
         return found
 
     def _quiet(self, at_us: int) -> Quiet:
-        """Return what the metrics say at an instant. Runtime: as `noisy`; with a noisy oldest, `O(n)` in the tenants."""
+        """Return what metrics say at an instant. Runtime: as `noisy`; with a noisy oldest, `O(n)` in the tenants."""
         noisy = {tenant.name: tenant for tenant in self.noisy(at_us)}
         visible, in_flight, delayed = self._counts()
         oldest = self._oldest()

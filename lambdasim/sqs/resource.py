@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol, Unpack, cast
 from attrs import evolve
 
 from lambdasim.clock import Clock, Priority
-from lambdasim.errors import UsageError
+from lambdasim.errors import SqsError, UsageError
 from lambdasim.errors.sqs import (
     MissingRequiredParameterException,
     PurgeQueueInProgress,
@@ -252,13 +252,13 @@ class Resource(Shown):
         check_name(self.name, given)
         texts = self._attributes.to_texts()
         given = {name: text for name, text in given.items() if not is_same_policy(name, text, texts.get(name))}
-        wanted = change(
-            self._attributes,
-            given,
-            arn=self.arn,
-            max_payload_bytes=self.config.max_payload_bytes,
-            find=self._finder(self.arn, policy, self.clock),
-        )
+        find = self._finder(self.arn, policy, self.clock)
+        fresh = Attributes(maximum_message_size=self.config.max_payload_bytes, fifo_queue=self.is_fifo)
+        limit = self.config.max_payload_bytes
+        try:
+            wanted = change(fresh, given, arn=self.arn, max_payload_bytes=limit, find=find)
+        except SqsError:  # a value may need another one, which the queue has and this call does not give
+            wanted = change(self._attributes, given, arn=self.arn, max_payload_bytes=limit, find=find)
         for name in sorted(given):
             if not wanted.is_same(self._attributes, name):
                 msg = f"A queue already exists with the same name and a different value for attribute {name}"
