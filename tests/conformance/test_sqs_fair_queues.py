@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdasim import RedrivePolicy, Simulation, SqsConfig
+from lambdasim import Benign, RedrivePolicy, Simulation, SqsConfig, SqsFaults
 from lambdasim.units import seconds
 from tests.counting import Lines
 
@@ -132,6 +132,17 @@ def test_whether_a_queue_is_fair_can_be_set(sim, mode):
     send(queue, "X")
     send(queue, "Y")
     assert ["X" if mode == "off" else "Y"] == tenants(queue.receive_message())
+
+
+@pytest.mark.rule("SQS-311", "SQS-215")
+@pytest.mark.parametrize(("mode", "first"), [("off", "X"), ("concurrency", "Y")])
+def test_whether_a_queue_is_fair_does_not_depend_on_the_shards_of_short_polls(mode, first):
+    faults = SqsFaults(short_poll_shards=4, short_poll_sample=1)
+    queue = fair(Simulation(faults=faults, choices=Benign()), fair_queues=mode)
+    in_flight(queue, "X", 40)
+    send(queue, "X")
+    send(queue, "Y")
+    assert [first] == tenants(queue.receive_message())
 
 
 # ---- the share of processing time

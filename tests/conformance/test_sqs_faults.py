@@ -1119,3 +1119,37 @@ def test_no_knob_brings_about_what_aws_forbids_on_a_fifo_queue(seed):
         sim.run_for(2)
     for group in "ABC":
         assert [name for name in sent if name[0] == group] == [name for name in done if name[0] == group]
+
+
+@pytest.mark.rule("SQS-642")
+@given(st.integers(0, 1_000_000))
+def test_no_knob_brings_about_what_aws_forbids_on_a_standard_queue(seed):
+    """No message is lost, none comes before its delay is over, no two handles are alike."""
+    sim = Simulation(seed=seed, faults=SqsFaults(**{**ALL_ON, "purge_duration_s": 0}))
+    queue = create(sim, visibility_timeout=10)
+    ready_us = {}
+    while len(ready_us) < 30:
+        delay_s = len(ready_us) % 7
+        try:
+            queue.send_message(f"{len(ready_us)}", delay_seconds=delay_s)
+        except RequestThrottled:
+            continue
+        except ResponseLostError:
+            pass
+        ready_us[f"{len(ready_us)}"] = sim.now_us + seconds(delay_s)
+    done, handles = set(), set()
+    while queue.snapshot().total:
+        found = []
+        try:
+            found = queue.receive_message(max_number_of_messages=10)
+            for delivery in found:
+                queue.delete_message(delivery.receipt_handle)
+        except (ResponseLostError, RequestThrottled):
+            pass
+        for delivery in found:
+            assert ready_us[delivery.body] <= sim.now_us
+            assert delivery.receipt_handle not in handles
+            handles.add(delivery.receipt_handle)
+            done.add(delivery.body)
+        sim.run_for(0.75)
+    assert set(ready_us) == done

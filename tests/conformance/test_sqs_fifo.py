@@ -537,6 +537,24 @@ def test_a_group_that_comes_into_the_window_wakes_who_waits(sim):
 
 
 @pytest.mark.rule("SQS-331")
+@pytest.mark.parametrize("window", [1, 2])
+def test_groups_come_into_the_window_one_by_one(sim, window):
+    """There are always more messages than are searched, until the last turns."""
+    queue = windowed(sim, window)
+    names = ["A1", "B1", "C1", "D1", "E1"]
+    send(queue, *names)
+    in_flight = take(queue)
+    assert names[:window] == list(in_flight)
+    for number in range(window, len(names)):
+        assert [] == everything(queue)
+        queue.delete_message(in_flight.pop(names[number - window]))
+        found = take(queue)
+        assert [names[number]] == list(found)
+        in_flight |= found
+    sim.check_invariants()
+
+
+@pytest.mark.rule("SQS-331")
 def test_the_messages_of_a_group_that_takes_part_may_lie_behind_the_window(sim):
     queue = windowed(sim, 1)
     send(queue, "A1", "A2", "B1", "A3")
@@ -544,15 +562,20 @@ def test_the_messages_of_a_group_that_takes_part_may_lie_behind_the_window(sim):
 
 
 @pytest.mark.rule("SQS-331")
-def test_delayed_messages_take_no_place_in_the_window(sim):
+@pytest.mark.parametrize("is_alone", [True, False])
+def test_delayed_messages_take_no_place_in_the_window(sim, is_alone):
     dlq = windowed(sim, 1, name="dlq.fifo", delay_seconds=100)
     queue = fifo(sim, visibility_timeout=0, redrive_policy=RedrivePolicy(dlq, 1))
     send(dlq, "X1", "X2")
-    send(queue, "A1")
+    send(queue, *(["A1"] if is_alone else ["A1", "B1", "C1"]))
     everything(queue)
     everything(queue)
-    assert (1, 0, 2) == counts(dlq)
-    assert ["A1"] == everything(dlq, visibility_timeout=1)
+    assert (1 if is_alone else 3, 0, 2) == counts(dlq)
+    handles = take(dlq)
+    assert ["A1"] == list(handles)
+    dlq.delete_message(handles["A1"])
+    if not is_alone:
+        assert ["B1"] == everything(dlq)
     sim.run(until=100)
     assert ["X1", "X2"] == everything(dlq)
 

@@ -141,6 +141,30 @@ def test_the_first_differing_attribute_in_sorted_order_is_named(sim, different, 
     assert before == queue.get_queue_attributes(["All"]).attributes
 
 
+@pytest.mark.rule("SQS-041", "SQS-084")
+def test_a_value_that_needs_another_is_compared_with_the_queue_that_has_both(sim):
+    both = {"FifoThroughputLimit": "perMessageGroupId", "DeduplicationScope": "messageGroup"}
+    queue = sim.create_queue("orders.fifo", attributes={"FifoQueue": "true", **both})
+    for name, value in both.items():
+        assert queue is sim.create_queue("orders.fifo", attributes={"FifoQueue": "true", name: value})
+    with pytest.raises(QueueNameExists, match="DeduplicationScope"):
+        sim.create_queue("orders.fifo", attributes={"FifoQueue": "true", "DeduplicationScope": "queue"})
+
+
+@pytest.mark.rule("SQS-041", "SQS-063", "SQS-106")
+@pytest.mark.parametrize("what", ["forbids", "is gone"])
+def test_a_policy_in_place_is_equal_to_itself_whatever_became_of_its_queue(sim, what):
+    dlq = sim.create_queue("dlq")
+    text = f'{{"deadLetterTargetArn": "{dlq.arn}", "maxReceiveCount": 3}}'
+    queue = sim.create_queue("orders", attributes={"RedrivePolicy": text})
+    if what == "forbids":
+        dlq.set_queue_attributes({"RedriveAllowPolicy": '{"redrivePermission": "denyAll"}'})
+    else:
+        dlq.delete_queue()
+    assert queue is sim.create_queue("orders", attributes={"RedrivePolicy": text})
+    assert text == queue.redrive_policy
+
+
 @pytest.mark.rule("SQS-041")
 def test_tags_are_neither_compared_nor_changed(sim):
     queue = sim.create_queue("orders", tags={"a": "1"})

@@ -129,6 +129,20 @@ def test_the_source_has_to_be_there_and_to_be_a_dead_letter_queue(sim):
     assert NO_DLQ == text_of(lambda: start(sim, dlq.arn))
 
 
+@pytest.mark.rule("SQS-461", "SQS-060")
+def test_a_queue_whose_only_source_was_deleted_is_no_dead_letter_queue(sim):
+    queue, dlq = pair(sim)
+    other, _ = pair(sim, "other")
+    other.set_queue_attributes(redrive_policy=RedrivePolicy(dlq, 1))
+    use_up(queue, "1")
+    queue.delete_queue()
+    start(sim, dlq.arn, other.arn)
+    sim.run(until=1)
+    assert ["1"] == bodies(other.messages)
+    other.delete_queue()
+    assert NO_DLQ == text_of(lambda: start(sim, dlq.arn))
+
+
 @pytest.mark.rule("SQS-461")
 def test_the_destination_has_to_be_there_and_of_the_same_type(sim):
     _, dlq = pair(sim)

@@ -163,6 +163,18 @@ def test_a_purge_that_was_refused_does_not_count(sim, queue):
 
 
 @pytest.mark.rule("SQS-481")
+def test_the_minute_counts_from_the_last_purge(sim, queue):
+    for at_s in (0, 60):
+        sim.run(until=at_s)
+        queue.purge_queue()
+    sim.run_for(59)
+    with pytest.raises(PurgeQueueInProgress):
+        queue.purge_queue()
+    sim.run_for(1)
+    queue.purge_queue()
+
+
+@pytest.mark.rule("SQS-481")
 def test_each_queue_has_a_minute_of_its_own(sim, queue):
     other = sim.create_queue("other")
     queue.purge_queue()

@@ -703,7 +703,8 @@ class Model:
 
     def line_up(self, queue: ModelQueue, message: Msg) -> None:
         queue.messages.append(message)
-        if message.group is not None and queue.grouped_us is None:
+        self.expire(queue)  # a message that was moved may be too old to be kept at all (SQS-434)
+        if not message.gone and message.group is not None and queue.grouped_us is None:
             queue.grouped_us = self.now_us
 
     def send_batch(
@@ -899,7 +900,6 @@ class Model:
                 source=queue.name,
             ),
         )
-        self.expire(target)
 
     # ---- attempts
 

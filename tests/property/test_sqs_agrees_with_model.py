@@ -312,7 +312,8 @@ class QueuesAgreeWithModel(RuleBasedStateMachine):
         if is_equal and name in self.model.queues:
             current = self.model.queues[name].attributes
             attributes = {attribute: current[attribute] for attribute in attributes}
-            if "RedrivePolicy" in current:
+            target = self.model.policy_of(self.model.queues[name])
+            if target is not None and target[0] in self.model.queues:
                 attributes["RedrivePolicy"] = current["RedrivePolicy"].replace(" ", "  ")
         self.create_queue(name, attributes)
 
