@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Final, Unpack, cast
+from collections.abc import Iterable
+from typing import Final, cast
 
-from lambdasim.clock import Clock
 from lambdasim.errors import SqsError, UsageError
 from lambdasim.errors.sqs import (
     InvalidParameterValueException,
@@ -13,16 +12,12 @@ from lambdasim.errors.sqs import (
     MissingRequiredParameterException,
     ReceiptHandleIsInvalid,
 )
-from lambdasim.settings import Settings
-from lambdasim.sqs.attributes import QueueAttributes
 from lambdasim.sqs.batch import DELETE_MEMBERS, VISIBILITY_MEMBERS, Entry, check_entries, failure
 from lambdasim.sqs.checks import is_whole
-from lambdasim.sqs.faults import SqsFaults
 from lambdasim.sqs.latency import take_time
 from lambdasim.sqs.limits import VISIBILITY_MAX_S
 from lambdasim.sqs.message import FifoMessage, Flight, Message, State
 from lambdasim.sqs.receiving import Receiving
-from lambdasim.sqs.resource import Home
 from lambdasim.sqs.results import BatchResult, BatchResultEntry
 from lambdasim.units import MICROSECONDS
 
@@ -73,33 +68,9 @@ class Queue(Receiving):
     Rules: SQS-020 to SQS-029, SQS-040, SQS-080 to SQS-107.
     """
 
-    def __init__(
-        self,
-        name: str,
-        clock: Clock,
-        *,
-        settings: Iterable[object] | Settings = (),
-        faults: SqsFaults | None = None,
-        attributes: Mapping[str, str] | None = None,
-        tags: Mapping[str, str] | None = None,
-        home: Home | None = None,
-        is_free: Callable[[], object] = lambda: None,
-        **keywords: Unpack[QueueAttributes],
-    ) -> None:
-        super().__init__(
-            name,
-            clock,
-            settings=settings,
-            faults=faults,
-            attributes=attributes,
-            tags=tags,
-            home=home,
-            is_free=is_free,
-            **keywords,
-        )
-        if self._latency_us:
-            for operation in _OPERATIONS:
-                setattr(self, operation, take_time(clock, self._latency_us, getattr(self, operation)))
+    def _take_time(self) -> None:
+        for operation in _OPERATIONS:
+            setattr(self, operation, take_time(self.clock, self._latency_us, getattr(self, operation)))
 
     def __repr__(self) -> str:
         """Show the name and the counts."""

@@ -154,23 +154,7 @@ class Endpoint:
         faults: SqsFaults | None = None,
         **keywords: Unpack[QueueAttributes],
     ) -> Queue:
-        """
-        Make a queue, or return the one of this name if every attribute given here is as it has it.
-
-        Args:
-            queue_name: 1 to 80 characters of `A-Z a-z 0-9 _ -`; the name of a FIFO queue ends in `.fifo`.
-            attributes: AWS's map of texts, to the letter.
-            tags: Of a new queue.
-            settings: At most one `SqsConfig`, for this queue.
-            faults: What may go wrong in this queue, instead of what may in the simulation.
-            keywords: Attributes in our form: see `QueueAttributes`.
-        Raises:
-            QueueNameExists: There is one with another value for an attribute given (SQS-041).
-            QueueDeletedRecently: There was one less than 60 s ago (SQS-043).
-            SqsError: As `Queue` does.
-
-        Rules: SQS-040 to SQS-046.
-        """
+        """Make a queue, or return the one of this name; see `Simulation.create_queue`."""
         own = settings
         if isinstance(settings, Iterable):
             own = [self._placed(value) if isinstance(value, SqsConfig) else value for value in settings]
@@ -202,17 +186,7 @@ class Endpoint:
         return queue
 
     def get_queue_url(self, queue_name: str, queue_owner_aws_account_id: str | None = None) -> GetQueueUrlResult:
-        """
-        Return where a queue is.
-
-        Args:
-            queue_name: Of the queue.
-            queue_owner_aws_account_id: Whose it is; the caller's when not given.
-        Raises:
-            QueueDoesNotExist: There is none.
-
-        Rules: SQS-050.
-        """
+        """Return where a queue is; see `Simulation.get_queue_url`."""
         account_id = self._config.account_id if queue_owner_aws_account_id is None else queue_owner_aws_account_id
         queue = self._find(queue_name, account_id)
         if queue is None:
@@ -224,18 +198,7 @@ class Endpoint:
     def list_queues(
         self, queue_name_prefix: str | None = None, max_results: int | None = None, next_token: str | None = None
     ) -> ListQueuesResult:
-        """
-        Return the URLs of the caller's queues, sorted by name.
-
-        Args:
-            queue_name_prefix: What their names begin with.
-            max_results: 1 to 1,000; None: 1,000 at most, and no further page.
-            next_token: Of the page before.
-        Raises:
-            InvalidParameterValueException: Out of range, or no such token.
-
-        Rules: SQS-051, SQS-052. Runtime: `O(n log n)`.
-        """
+        """Return the URLs of the caller's queues; see `Simulation.list_queues`."""
         prefix = "" if queue_name_prefix is None else queue_name_prefix
         if not isinstance(prefix, str):
             msg = f"queue_name_prefix={prefix!r} is no text"
@@ -283,22 +246,7 @@ class Endpoint:
         destination_arn: str | Queue | None = None,
         max_number_of_messages_per_second: int | None = None,
     ) -> StartMessageMoveTaskResult:
-        """
-        Move the messages of a dead-letter queue, to the queues they came from or to another one.
-
-        Args:
-            source_arn: Of a queue that is the dead-letter queue of some other; the queue itself will do.
-            destination_arn: Where to; None: each back to where it came from.
-            max_number_of_messages_per_second: 1 to 500; None: `SqsConfig.redrive_default_rate`.
-        Returns:
-            The handle by which the task can be cancelled. The first message has moved already.
-        Raises:
-            ResourceNotFoundException: A queue does not exist.
-            InvalidParameterValueException: Anything else (SQS-461).
-            UnsupportedOperation: 100 tasks are at work.
-
-        Rules: SQS-460 to SQS-465.
-        """
+        """Move the messages of a dead-letter queue; see `Simulation.start_message_move_task`."""
         if source_arn is None:
             msg = "The request must contain the parameter SourceArn."
             raise MissingRequiredParameterException(msg)
@@ -342,15 +290,7 @@ class Endpoint:
         return StartMessageMoveTaskResult(task.handle)
 
     def cancel_message_move_task(self, task_handle: str) -> CancelMessageMoveTaskResult:
-        """
-        End a move task; what it moved stays where it is.
-
-        Raises:
-            InvalidParameterValueException: No handle of a task.
-            ResourceNotFoundException: The task, or its queue, does not exist, or the task has ended.
-
-        Rules: SQS-466, SQS-467.
-        """
+        """End a move task; see `Simulation.cancel_message_move_task`."""
         if task_handle is None:
             msg = "The request must contain the parameter TaskHandle."
             raise MissingRequiredParameterException(msg)
@@ -367,18 +307,7 @@ class Endpoint:
     def list_message_move_tasks(
         self, source_arn: str | Queue, max_results: int | None = None
     ) -> ListMessageMoveTasksResult:
-        """
-        Return the newest move tasks of a queue.
-
-        Args:
-            source_arn: Of the queue; the queue itself will do.
-            max_results: 1 (None) to 10.
-        Raises:
-            ResourceNotFoundException: No such queue.
-            InvalidParameterValueException: Out of range, or no ARN.
-
-        Rules: SQS-468.
-        """
+        """Return the newest move tasks of a queue; see `Simulation.list_message_move_tasks`."""
         if source_arn is None:
             msg = "The request must contain the parameter SourceArn."
             raise MissingRequiredParameterException(msg)

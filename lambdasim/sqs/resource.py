@@ -128,6 +128,12 @@ class Resource(Shown):
         self._retention_us = attributes_in_force.message_retention_period * MICROSECONDS
         self._put_in_force(attributes_in_force)
         self._look_for_guards()
+        if self._latency_us:
+            self._take_time()
+
+    def _take_time(self) -> None:
+        """Let the operations take time (SQS-005); `Queue` knows which there are."""
+        raise NotImplementedError
 
     # ---- who may call
 
