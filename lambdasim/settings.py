@@ -66,9 +66,9 @@ def one_of(*words: str) -> Check:
 
 
 def text(_owner: object, field: Attribute[Any], value: object) -> None:
-    """Check that a field is a text that is not empty."""
-    if not isinstance(value, str) or not value:
-        msg = f"'{field.name}' must be a text: {value!r}"
+    """Check that a field is a text of ASCII characters, and not empty."""
+    if not isinstance(value, str) or not value or not value.isascii():
+        msg = f"'{field.name}' must be a text of ASCII characters: {value!r}"
         raise UsageError(msg)
 
 

@@ -615,6 +615,11 @@ class Simulation:
 
     def _endpoint(self, region: str, account_id: str) -> Endpoint:
         """Return SQS as a caller of this region and account sees it."""
+        if not isinstance(region, str) or not isinstance(account_id, str):
+            msg = (
+                f"region={region!r} and account_id={account_id!r} must be texts, such as 'us-east-1' and '123456789012'"
+            )
+            raise UsageError(msg)
         found = self._endpoints.get((region, account_id))
         if found is None:
             place: dict[str, Any] = {"region": region, "account_id": account_id, "partition": partition_of(region)}

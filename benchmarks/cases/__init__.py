@@ -1,6 +1,6 @@
 """What is measured, in the order in which the table shows it."""
 
-from benchmarks.cases import backlog, clock, fixture, memory, objects, pipeline, servers
+from benchmarks.cases import backlog, clock, fixture, growth, memory, objects, pipeline, servers
 from benchmarks.timing import Group
 
 GROUPS: tuple[Group, ...] = (
@@ -8,6 +8,7 @@ GROUPS: tuple[Group, ...] = (
     *pipeline.GROUPS,
     *servers.GROUPS,
     *objects.GROUPS,
+    *growth.GROUPS,
     *memory.GROUPS,
     *fixture.GROUPS,
     *backlog.GROUPS,

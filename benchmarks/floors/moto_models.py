@@ -53,17 +53,26 @@ def single(messages: int, *, waiting: int = 0) -> float:
         return rate(messages, work)
 
 
-def batches(messages: int, *, waiting: int = 0) -> float:
-    """The same in batches of ten."""
+def batches(messages: int, *, waiting: int = 0, is_fifo: bool = False) -> float:
+    """The same in batches of ten; the messages of a FIFO queue are one group, with ids that differ."""
     with mocked() as connect:
         client = connect("sqs")
-        url = client.create_queue(QueueName="orders")["QueueUrl"]
+        given = (
+            {"QueueName": "orders.fifo", "Attributes": {"FifoQueue": "true"}} if is_fifo else {"QueueName": "orders"}
+        )
+        url = client.create_queue(**given)["QueueUrl"]
         _fill(client, url, waiting)
 
         def work():
-            for _ in range(messages // 10):
-                client.send_message_batch(QueueUrl=url, Entries=_entries(10))
+            for first in range(0, messages // 10 * 10, 10):
+                entries = _entries(10)
+                if is_fifo:
+                    for place, entry in enumerate(entries):
+                        entry["MessageGroupId"] = "group"
+                        entry["MessageDeduplicationId"] = f"new-{first + place}"
+                client.send_message_batch(QueueUrl=url, Entries=entries)
                 received = client.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
+                assert len(received) == len(entries)
                 handles = [message["ReceiptHandle"] for message in received]
                 client.delete_message_batch(QueueUrl=url, Entries=_entries(10, handles=handles))
 

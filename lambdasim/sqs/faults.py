@@ -251,7 +251,15 @@ class Luck:
         return self._duplicate is not None
 
     def _says(self, point: ChoicePoint | None, options: Sequence[str]) -> int:
-        return 0 if point is None else self._chooser.choose(point, options)
+        return 0 if point is None else self._ask(point, options)
+
+    def _ask(self, point: ChoicePoint, options: Sequence[str]) -> int:
+        """Return the option that is chosen; whoever chooses may be somebody's own code, and wrong."""
+        index = self._chooser.choose(point, options)
+        if type(index) is not int or not 0 <= index < len(options):
+            msg = f"{self._chooser!r} chose {index!r} at {point.name}; it must be an index from 0 to {len(options) - 1}"
+            raise UsageError(msg)
+        return index
 
     def loses_send_ack(self) -> bool:
         """Ask whether the answer to a send is lost (SQS-170)."""
@@ -287,14 +295,14 @@ class Luck:
         if count < 2:
             return 0
         point = ChoicePoint(name="sqs.reorder", owner=self._arn, weight=(count - 1) / count)
-        return self._chooser.choose(point, [f"message {message.message_id}" for message in candidates])
+        return self._ask(point, [f"message {message.message_id}" for message in candidates])
 
     def keep(self, count: int) -> int:
         """Ask how many of so many messages a receive returns (SQS-216)."""
         if self._fewer is None or count < 2:
             return count
         options = ["all", *(f"{fewer} of {count}" for fewer in range(count - 1, 0, -1))]
-        return count - self._chooser.choose(self._fewer, options)
+        return count - self._ask(self._fewer, options)
 
     def duplicate_delay_us(self) -> int | None:
         """Ask whether a delivery is followed by another, and how long after it (SQS-306)."""
@@ -302,14 +310,14 @@ class Luck:
             return None
         first, middle, last = self.duplicate_delays_us
         options = ("none", f"after {first / 1e6} s", f"after {middle / 1e6} s", f"after {last / 1e6} s")
-        choice = self._chooser.choose(self._duplicate, options)
+        choice = self._ask(self._duplicate, options)
         return self.duplicate_delays_us[choice - 1] if choice else None
 
     def seen_shards(self) -> tuple[int, ...] | None:
         """Ask which servers a short poll sees (SQS-215); None: all."""
         if self._subsets is None or self._short_poll is None:
             return None
-        choice = self._chooser.choose(self._short_poll, _SeenShards(self._subsets))
+        choice = self._ask(self._short_poll, _SeenShards(self._subsets))
         return self._subsets[choice - 1] if choice else None
 
     def next_party(self, parties: Sequence[Party]) -> int:
@@ -318,11 +326,11 @@ class Luck:
         if not self._wakeup or count < 2:
             return 0
         point = ChoicePoint(name="sqs.poll_wakeup", owner=self._arn, weight=(count - 1) / count)
-        return self._chooser.choose(point, [f"number {place} in line" for place in range(1, count + 1)])
+        return self._ask(point, [f"number {place} in line" for place in range(1, count + 1)])
 
     def noisy(self, value: int) -> int:
         """Ask what a count of this value is said to be (SQS-600)."""
         if self._noise is None:
             return value
         below, above = max(0, round(value * (1 - self.noise))), round(value * (1 + self.noise))
-        return (value, below, above)[self._chooser.choose(self._noise, (str(value), str(below), str(above)))]
+        return (value, below, above)[self._ask(self._noise, (str(value), str(below), str(above)))]

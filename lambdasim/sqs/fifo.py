@@ -16,6 +16,7 @@ behind the border wait in a heap of their own.
 
 from __future__ import annotations
 
+from bisect import bisect_right, insort
 from collections.abc import Callable, Iterator, Sequence
 from heapq import heapify, heappop, heappush
 from typing import Final, cast
@@ -74,11 +75,23 @@ class ScanWindow:
             if self._count <= self.size // 2:
                 self._places = None
 
-    def border(self) -> int | None:
-        """Return the last place that is looked at; None: all are."""
-        if self._places is None or self._count <= self.size:
+    @property
+    def is_full(self) -> bool:
+        """Whether there are more messages than fit."""
+        return self._places is not None and self._count > self.size
+
+    def border(self, leaving: Sequence[int] = ()) -> int | None:
+        """Return the last place that is looked at, once messages at these sorted places have left; None: all are."""
+        places = self._places
+        if places is None or self._count - len(leaving) <= self.size:
             return None
-        return self._places[self.size - 1]
+        room = 0
+        while True:
+            border = places[self.size - 1 + room]
+            makes_room = bisect_right(leaving, border)
+            if makes_room == room:
+                return border
+            room = makes_room
 
 
 class Groups:
@@ -192,10 +205,10 @@ class Groups:
         if self._by_place is not None:
             heappush(self._by_place, (head._sequence, group))
 
-    def _next(self) -> Group | None:
+    def _next(self, leaving: Sequence[int] = ()) -> Group | None:
         """Return the group that is next, which stays in line. Runtime: `O(log n)` amortised."""
         eligible, parked = self._eligible, self._parked
-        border = self._window.border()
+        border = self._window.border(leaving)
         while parked and (border is None or parked[0][0] <= border):
             place, group = heappop(parked)
             if group.head is not None and group.head._sequence == place:
@@ -225,8 +238,9 @@ class Groups:
         del shards  # short polls of FIFO queues see everything
         taken: list[Message] = []
         exhausted: list[Message] = []
+        leaving: list[int] = []  # places of these, where they make room in the scan window
         while limit:
-            group = self._next()
+            group = self._next(leaving)
             if group is None:
                 break
             heappop(self._eligible)
@@ -234,6 +248,8 @@ class Groups:
             while message is not None and message._state is _VISIBLE and limit:
                 if is_exhausted is not None and is_exhausted(message):
                     exhausted.append(message)
+                    if self._window.is_full:
+                        insort(leaving, message._sequence)
                 else:
                     taken.append(message)
                     limit -= 1

@@ -168,13 +168,15 @@ class Receiving(Sending):
                 "43200, if provided."
             )
             raise InvalidParameterValueException(msg)
-        if names:
+        if names != ():
             names = check_texts(names, "message_system_attribute_names")
             for name in names:
                 if name not in _SYSTEM_ATTRIBUTES:
                     msg = f"Unknown Attribute {name}."
                     raise InvalidAttributeName(msg)
-        if attribute_names:
+        if attribute_names is None:
+            attribute_names = ()
+        if attribute_names != ():
             attribute_names = check_texts(attribute_names, "message_attribute_names")
         if attempt_id is not None:
             attempt_id = check_token(attempt_id, "ReceiveRequestAttemptId")

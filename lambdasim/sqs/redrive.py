@@ -167,11 +167,11 @@ def parse_allow_policy(text: str) -> AllowPolicy:
 
 def policy_text(policy: RedrivePolicy | Mapping[str, Any] | str) -> str:
     """Return the JSON text of a policy in whatever form it was given."""
-    if isinstance(policy, RedrivePolicy):
-        return policy.to_json()
     if isinstance(policy, str):
         return policy
     try:
+        if isinstance(policy, RedrivePolicy):
+            return policy.to_json()
         return json.dumps(dict(policy))
     except (TypeError, ValueError, RecursionError) as error:
         msg = f"policy {policy!r} cannot be written as JSON: {error}"

@@ -241,17 +241,23 @@ class Store(Shelf):
         shards = luck.seen_shards() if is_short else None
         taken: list[Message] = []
         exhausted: list[Message] = []
+        candidates: list[Message] = []
         window = max(1, luck.reorder_window)
-        if window == 1:
-            taken, exhausted = self._pull(limit, self._exhaustion, shards)
-        while window > 1 and len(taken) < limit:
-            candidates, _ = self._pull(window, None, shards)
-            if not candidates:
-                break
-            message = candidates.pop(luck.pick(candidates))
-            self._put_back(candidates)
-            (exhausted if self._is_exhausted(message) else taken).append(message)
-        kept = luck.keep(len(taken))
+        try:
+            if window == 1:
+                taken, exhausted = self._pull(limit, self._exhaustion, shards)
+            while window > 1 and len(taken) < limit:
+                candidates, _ = self._pull(window, None, shards)
+                if not candidates:
+                    break
+                message = candidates.pop(luck.pick(candidates))
+                self._put_back(candidates)
+                candidates = []
+                (exhausted if self._is_exhausted(message) else taken).append(message)
+            kept = luck.keep(len(taken))
+        except BaseException:  # whoever was asked failed, and nothing has happened
+            self._put_back([*taken, *exhausted, *candidates])
+            raise
         self._put_back(taken[kept:])
         return taken[:kept], exhausted
 

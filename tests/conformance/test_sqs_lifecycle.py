@@ -755,3 +755,13 @@ def test_the_list_is_what_was_created_and_not_deleted(created):
             sim.create_queue(name)
             expected.add(name)
         assert sorted(expected) == names(sim.list_queues())
+
+
+@pytest.mark.rule("SQS-042", "SQS-091")
+def test_a_value_that_is_still_on_its_way_is_the_current_one():
+    sim = Simulation(faults=SqsFaults(attribute_propagation_s=60))
+    queue = sim.create_queue("orders")
+    queue.set_queue_attributes({"VisibilityTimeout": "8"})
+    assert queue is sim.create_queue("orders", attributes={"VisibilityTimeout": "8"})
+    with pytest.raises(QueueNameExists, match="VisibilityTimeout"):
+        sim.create_queue("orders", attributes={"VisibilityTimeout": "30"})

@@ -664,8 +664,15 @@ class QueuesAgreeWithModel(RuleBasedStateMachine):
             self.both(self.queues[name].delete_queue, lambda: self.model.delete_queue(name))
         if data.draw(st.booleans()):
             self.find_queues(data, name)
+        self.create_deleted(data, name, off_us)
+
+    def create_deleted(self, data, name, off_us=0) -> None:
+        """As soon as its name is free, or a little sooner or later (SQS-043)."""
         self.pass_time(max(self.model.now_us, self.model.deleted_us[name] + seconds(60) + off_us))
-        self.create_queue(name, data.draw(usual_fifo if name.endswith(".fifo") else usual))
+        attributes = data.draw(usual_fifo if name.endswith(".fifo") else usual)
+        if (target := self.targets.get(name)) in self.model.queues and target != name:
+            attributes["RedrivePolicy"] = self.policy(target, data.draw(counts))
+        self.create_queue(name, attributes)
 
     @rule(data=st.data(), delay_s=st.sampled_from((2, 5)), later_s=st.sampled_from((0, 1, 2, 4, 9)))
     def delay_and_change_the_delay(self, data, delay_s, later_s) -> None:
@@ -710,6 +717,9 @@ class QueuesAgreeWithModel(RuleBasedStateMachine):
             self.send_several(data=data, count=2, same_group=False, name=name)
         self.pass_time(self.model.now_us + data.draw(durations_us(seconds(5))))
         self.compare_tasks(name, 10)
+        for other in self.names:
+            if other not in self.model.queues:
+                self.create_deleted(data, other)
 
     @rule(data=st.data(), what=st.sampled_from(("start", "start", "cancel", "list")))
     def move_tasks(self, data, what) -> None:

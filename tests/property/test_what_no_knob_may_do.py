@@ -29,6 +29,7 @@ from lambdasim.errors.sqs import (
     PurgeQueueInProgress,
     QueueDoesNotExist,
     RequestThrottled,
+    ResourceNotFoundException,
 )
 from lambdasim.sqs import State
 from lambdasim.units import seconds
@@ -228,7 +229,7 @@ class QueuesKeepTheLaw(RuleBasedStateMachine):
             return call()
         except RequestThrottled:
             assert before == [(ident, seen.state, seen.count) for ident, seen in self.messages().items()]
-        except QueueDoesNotExist:
+        except (QueueDoesNotExist, ResourceNotFoundException):
             assert self.faults.create_ready_s or self.is_spare_deleted
         except ResponseLostError:
             assert self.faults.lost_send_ack_probability or self.faults.lost_receive_response_probability
@@ -370,9 +371,12 @@ class QueuesKeepTheLaw(RuleBasedStateMachine):
         held = self.held(which)
         queue = self.queues[held.queue]
         is_done: list[bool] = []
+        place = held.queue, held.message_id
+        before_us, after_us = self.until_us.get(place, 0), self.sim.now_us + seconds(timeout_s)
+        self.until_us[place] = after_us  # who waits may have it before the call returns
         self.call(lambda: is_done.append(queue.change_message_visibility(held.handle, timeout_s) is None))
-        if is_done and (held.queue, held.message_id) in self.until_us:
-            self.until_us[held.queue, held.message_id] = self.sim.now_us + seconds(timeout_s)
+        if not is_done:
+            self.until_us[place] = before_us
         self.look()
 
     @rule(name=names)

@@ -1,8 +1,8 @@
 """
 How much work the operations of a queue are, counted in lines of Python that run: whoever is in the way costs nothing.
 
-Seconds depend on the machine, lines do not. Each operation runs beside a small backlog and beside a large one; a heap or a
-sorted list may add a few lines, a loop over what waits would add thousands.
+Seconds depend on the machine, lines do not. Each operation runs beside a small backlog and beside a large one; a heap
+or a sorted list may add a few lines, a loop over what waits would add thousands.
 """
 
 from __future__ import annotations
