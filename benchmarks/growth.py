@@ -2,8 +2,8 @@
 What each operation costs while more and more messages wait: microseconds, for 100 up to a million of them.
 
 `python -m benchmarks.growth` prints the table, for a standard queue, a FIFO queue with 1,000 groups, and a fair queue
-with 1,000 tenants. With a kind, a backlog and a number of messages it prints one column as JSON, for it is run in a fresh
-process.
+with 1,000 tenants. With a kind, a backlog and a number of messages it prints one column as JSON: each is measured in a
+fresh process.
 """
 
 import gc

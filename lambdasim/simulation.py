@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import suppress
 from random import Random
 from typing import Any, Final, Protocol, TypeVar, Unpack, cast, runtime_checkable
 
 from attrs import evolve
 
 from lambdasim.clock import Chooser, Clock, Priority, Record, Subscription, Task, Timer, Trace
-from lambdasim.errors import ParamValidationError, UsageError
+from lambdasim.errors import ParamValidationError, ResponseLostError, UsageError
 from lambdasim.errors.lambda_ import (
     InvalidParameterValueException,
     ResourceConflictException,
     ResourceNotFoundException,
 )
-from lambdasim.errors.sqs import QueueDoesNotExist
+from lambdasim.errors.sqs import QueueDoesNotExist, RequestThrottled
 from lambdasim.esm import EventSourceMapping
 from lambdasim.esm.limits import MAPPING_SETTINGS
 from lambdasim.esm.mapping import check_numbers
@@ -317,7 +318,9 @@ class Simulation:
             queue_name, attributes=attributes, tags=tags, settings=settings, faults=faults, **keywords
         )
 
-    def get_queue_url(self, queue_name: str, queue_owner_aws_account_id: str | None = None) -> GetQueueUrlResult:
+    def get_queue_url(
+        self, queue_name: str | Queue, queue_owner_aws_account_id: str | None = None
+    ) -> GetQueueUrlResult:
         """
         Return where a queue is (SQS-050).
 
@@ -491,6 +494,9 @@ class Simulation:
         """
         Let messages arrive.
 
+        Nobody hears of answers that get lost (SQS-170), and what a queue refuses as one call too many (SQS-415) is not
+        sent again.
+
         Args:
             target: A queue, or a callable that takes the body.
             arrivals: Instants in seconds since the start, never decreasing; or an object of `lambdasim.workload`, whose
@@ -588,7 +594,8 @@ class Simulation:
         """
         Call `observer(record)` for each record from now on; returns a handle with `cancel()`.
 
-        What it raises leaves the run once the event is complete; after a call from outside, the next run.
+        What it raises leaves the run once the event is complete; after a call from outside, the next run. It looks, and
+        calls nothing that changes the simulation: what it looks at is under way. `call_later(0, …)` is for that.
         """
         return self.clock.trace.subscribe(observer)
 
@@ -669,12 +676,24 @@ def _sender(target: Queue | Callable[[str], object], message: str | Callable[[in
     """Return what sends the arrival of a number; a constant body is checked once."""
     if isinstance(target, Queue):
         if isinstance(message, str):
-            return target.sender(message)
+            return _unattended(target, target.sender(message))
         make = message
-        return lambda number: target.send_message(make(number))
+        return _unattended(target, lambda number: target.send_message(make(number)))
     if not callable(target):
         msg = f"target={target!r} is no queue and cannot be called"
         raise UsageError(msg)
     if isinstance(message, str):
         return lambda _number: target(message)
     return lambda number: target(message(number))
+
+
+def _unattended(queue: Queue, send: Callable[[int], object]) -> Callable[[int], object]:
+    """Return what sends without anybody to hear of a lost answer, or to send again what was refused as too much."""
+    if queue.faults == SqsFaults():
+        return send
+
+    def send_anyway(number: int) -> None:
+        with suppress(ResponseLostError, RequestThrottled):
+            send(number)
+
+    return send_anyway

@@ -1,4 +1,4 @@
-"""Single operations beside a backlog of a million, as microseconds, beside the same with a hundred; each in a fresh process."""
+"""Microseconds of single operations beside a backlog of a million and beside a hundred, each in a fresh process."""
 
 from functools import partial
 

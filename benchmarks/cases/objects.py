@@ -30,7 +30,8 @@ def fifo(waiting: int, *, by_content: bool = False, groups: int = 1, is_blocked:
         queue.send_message(
             f"{number:256}", message_group_id=names[number % groups], message_deduplication_id=f"{number}"
         )
-    clock.run(until=400)  # ids of sends are forgotten by now
+    clock.run(until=400)
+    queue.send_message(BODY, message_group_id="other", message_deduplication_id="other")  # forgets the ids before it
     if is_blocked:
         queue.receive_message()
     return queue

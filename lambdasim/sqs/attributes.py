@@ -36,6 +36,7 @@ from lambdasim.sqs.redrive import (
     policy_text,
     same_json,
 )
+from lambdasim.sqs.shelf import Shelf
 
 if TYPE_CHECKING:
     from lambdasim.sqs.queue import Queue
@@ -176,8 +177,8 @@ def to_texts(keywords: Mapping[str, object], where: str) -> dict[str, str]:
         name = _NAMES[keyword]
         if value is None:
             found[name] = ""
-        elif name in {"RedrivePolicy", "RedriveAllowPolicy"} and isinstance(value, RedrivePolicy | Mapping | str):
-            found[name] = policy_text(value)
+        elif name in _JSON and isinstance(value, RedrivePolicy | Mapping | Shelf):
+            found[name] = policy_text(value)  # type: ignore[arg-type]
         else:
             found[name] = _text(value)
     return found

@@ -89,13 +89,8 @@ def check_entries(given: Iterable[Entry], shape: str, members: frozenset[str]) -
     return entries
 
 
-def failure(
-    entry: Entry, error: SqsError, *, code: str | None = None, message: str | None = None
-) -> BatchResultErrorEntry:
-    """Return what is said of an entry that failed with this error, in the words of batches where they differ."""
+def failure(entry: Entry, error: SqsError) -> BatchResultErrorEntry:
+    """Return what is said of an entry that failed with this error."""
     return BatchResultErrorEntry(
-        id=entry["id"],
-        code=error.code if code is None else code,
-        message=error.message if message is None else message,
-        sender_fault=error.sender_fault,
+        id=entry["id"], code=error.code, message=error.message, sender_fault=error.sender_fault
     )

@@ -13,6 +13,21 @@ def is_whole(value: object, low: int, high: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
 
+def check_number(value: object, name: str) -> None:
+    """Refuse what is no whole number at all, as a client does before it calls; its range is another matter."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        msg = f"{name}={value!r} is no whole number; give an int"
+        raise ParamValidationError(msg)
+
+
+def check_text(value: object, name: str) -> str:
+    """Return a text; refuse what is none, as a client does before it calls."""
+    if not isinstance(value, str):
+        msg = f"{name}={value!r} is no text"
+        raise ParamValidationError(msg)
+    return value
+
+
 def check_texts(values: object, name: str) -> tuple[str, ...]:
     """Return a collection of texts; refuse a single text, and whatever is not one."""
     if isinstance(values, str) or not isinstance(values, Iterable):

@@ -39,6 +39,8 @@ class Consumed(Store):
             if self._luck is None or not self._luck.loses_receive_response():
                 return flight
             self.let_go((flight,))  # in flight, and nobody has them (SQS-439); the consumer asks again
+            if not flight.live:
+                return None  # they are there again at once: it waits like others whose answer was empty
 
     def delete_flight(self, flight: Flight) -> int:
         """Delete all messages of a flight none of which has left it: what `delete_batch` does, at once."""

@@ -12,6 +12,7 @@ from typing import Final
 
 from lambdasim.clock import Series
 from lambdasim.errors.sqs import MissingRequiredParameterException, ReceiptHandleIsInvalid
+from lambdasim.sqs.checks import check_text
 
 _HANDLE: Final = re.compile("(?P<simulation>AQEB[0-9a-f]{8})[0-9a-f]{16}(?P<digits>[0-9a-f]{28})")
 _HEAD_CHARS: Final = 28  # what names the simulation and the queue
@@ -55,7 +56,8 @@ class Handles:
         if handle is None:
             msg = "The request must contain the parameter ReceiptHandle."
             raise MissingRequiredParameterException(msg)
-        found = _HANDLE.fullmatch(handle) if isinstance(handle, str) else None
+        handle = check_text(handle, "receipt_handle")
+        found = _HANDLE.fullmatch(handle)
         if found is not None and found["simulation"] == self._simulation:
             digits = int(found["digits"], 16)
             number, check = digits >> 32, digits & _MASK

@@ -90,7 +90,7 @@ class Tenant:
         self.visible = 0
         self.in_flight = 0
         self.delayed = 0
-        self.sent_at_us = 0  # of the newest
+        self.sent_at_us = -_SEND_MEMORY_US  # of the newest; a redrive policy's move is no send
         self.by_age: deque[Message] = deque()
         self.lanes: dict[int, Lane] = {}
         self.flown = Flown()

@@ -194,6 +194,10 @@ class Message:
             arrival,
         )
 
+    def __lt__(self, other: Message) -> bool:
+        """Heaps ask only of a message and what it was before it was delivered again: either may come first."""
+        return False
+
     def __repr__(self) -> str:
         """Show the beginning of the body and the state."""
         body = self.body if len(self.body) <= 40 else f"{self.body[:37]}..."

@@ -81,7 +81,7 @@ class MoveTask:
         self.handle = _encode(task_id, source.arn)
         self._timer: Timer | None = None
         self._last: Timer | None = None  # the end of a cancelled task that goes on for a while
-        self._step(None)
+        self._step()
 
     @property
     def is_active(self) -> bool:
@@ -97,7 +97,10 @@ class MoveTask:
         self.status = CANCELLING
         self._last = self._clock.timer(self._clock.now_us + lag_us, self._end, CANCELLED, priority=Priority.MOVE.value)
 
-    def _step(self, _argument: object) -> None:
+    def _on_time(self, _argument: object) -> None:
+        self._step(in_c1=True)
+
+    def _step(self, *, in_c1: bool = False) -> None:
         """Move one message, and see to the next (SQS-462, SQS-463)."""
         self._timer = None
         if self._last is not None and self._last.at_us <= self._clock.now_us:
@@ -117,8 +120,9 @@ class MoveTask:
             return
         self.moved += 1
         at_us = self.started_us + self.moved * MICROSECONDS // self._rate
-        self._timer = self._clock.timer(at_us, self._step, priority=Priority.MOVE.value)
-        self._source._take_away(message, target)
+        self._timer = self._clock.timer(at_us, self._on_time, priority=Priority.MOVE.value)
+        with self._source._holding_wakes(in_c1=in_c1), target._holding_wakes(in_c1=in_c1):
+            self._source._take_away(message, target)
 
     def _target_of(self, message: Message) -> Queue | None:
         """Return where a message goes; None: nowhere, and the task has failed."""

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from lambdasim.errors import ParamValidationError
 from lambdasim.errors.sqs import InvalidAddress, InvalidParameterValueException
 
 if TYPE_CHECKING:
@@ -39,16 +40,20 @@ def check_name(name: object, given: Mapping[str, str]) -> bool:
 
     Raises:
         InvalidParameterValueException: The name is not one for such a queue (SQS-027).
+        ParamValidationError: It is no text.
     """
+    if not isinstance(name, str):
+        msg = f"queue_name={name!r} is no text"
+        raise ParamValidationError(msg)
     if given.get("FifoQueue", "").lower() == "true":
-        if isinstance(name, str) and _FIFO.fullmatch(name):
+        if _FIFO.fullmatch(name):
             return True
         msg = (
             "The name of a FIFO queue can only include alphanumeric characters, hyphens, or underscores, must end with "
             ".fifo suffix and be 1 to 80 in length"
         )
         raise InvalidParameterValueException(msg)
-    if isinstance(name, str) and _STANDARD.fullmatch(name):
+    if _STANDARD.fullmatch(name):
         return False
     msg = "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length"
     raise InvalidParameterValueException(msg)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from lambdasim.errors.sqs import InvalidParameterValueException
+from lambdasim.sqs.checks import check_number, check_text
 from lambdasim.sqs.limits import LIST_MAX
 from lambdasim.sqs.results import ListQueuesResult
 
@@ -21,7 +22,8 @@ def page(urls: Sequence[str], max_results: int | None, next_token: str | None) -
         InvalidParameterValueException: *max_results* is no integer from 1 to 1,000, or the token is none of ours.
     """
     limit = LIST_MAX if max_results is None else max_results
-    if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= LIST_MAX:
+    check_number(limit, "max_results")
+    if not 1 <= limit <= LIST_MAX:
         msg = (
             "Value for parameter MaxResults is invalid. Reason: MaxResults must be an integer between 1 and "
             f"{LIST_MAX}."
@@ -29,7 +31,7 @@ def page(urls: Sequence[str], max_results: int | None, next_token: str | None) -
         raise InvalidParameterValueException(msg)
     first = 0
     if next_token is not None:
-        name = _name_of(next_token)
+        name = _name_of(check_text(next_token, "next_token"))
         first = next((place for place, url in enumerate(urls) if _last_part(url) > name), len(urls))
     found = tuple(urls[first : first + limit])
     has_more = first + limit < len(urls)
@@ -45,12 +47,12 @@ def _token_of(name: str) -> str:
     return urlsafe_b64encode(f"{_PREFIX}{name}".encode()).decode()
 
 
-def _name_of(token: object) -> str:
+def _name_of(token: str) -> str:
     try:
-        text = urlsafe_b64decode(str(token).encode()).decode()
+        text = urlsafe_b64decode(token.encode()).decode()
     except ValueError:
         text = ""
-    if not isinstance(token, str) or not text.startswith(_PREFIX):
+    if not text.startswith(_PREFIX):
         msg = "Invalid or expired next token."
         raise InvalidParameterValueException(msg)
     return text.removeprefix(_PREFIX)

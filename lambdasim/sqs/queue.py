@@ -13,12 +13,12 @@ from lambdasim.errors.sqs import (
     ReceiptHandleIsInvalid,
 )
 from lambdasim.sqs.batch import DELETE_MEMBERS, VISIBILITY_MEMBERS, Entry, check_entries, failure
-from lambdasim.sqs.checks import is_whole
+from lambdasim.sqs.checks import check_number, is_whole
 from lambdasim.sqs.latency import take_time
 from lambdasim.sqs.limits import VISIBILITY_MAX_S
 from lambdasim.sqs.message import FifoMessage, Flight, Message, State
 from lambdasim.sqs.receiving import Receiving
-from lambdasim.sqs.results import BatchResult, BatchResultEntry
+from lambdasim.sqs.results import BatchResult, BatchResultEntry, Delivery
 from lambdasim.units import MICROSECONDS
 
 _DELETE: Final = "DeleteMessage"
@@ -48,6 +48,10 @@ _OPERATIONS: Final = (
 class Queue(Receiving):
     """
     A queue of Amazon SQS, standard or FIFO.
+
+    It is put together of classes that stand on each other, each in a module of its own: `Shelf` has the messages,
+    `Store` lets them come, be received and leave, `Consumed` is for mappings, `Shown` for whoever looks, `Resource` has
+    attributes, tags and the end of a queue; `Sending`, `Receiving` and this class have the operations on messages.
 
     Args:
         name: 1 to 80 characters of `A-Z a-z 0-9 _ -`; the name of a FIFO queue ends in `.fifo`.
@@ -187,6 +191,7 @@ class Queue(Receiving):
         if visibility_timeout is None:
             raise MissingRequiredParameterException(_NO_VISIBILITY_TIMEOUT)
         if not is_whole(visibility_timeout, 0, VISIBILITY_MAX_S):
+            check_number(visibility_timeout, "visibility_timeout")
             msg = (
                 f"Value {visibility_timeout} for parameter VisibilityTimeout is invalid. Reason: Must be between 0 "
                 "and 43200."
@@ -225,6 +230,7 @@ class Queue(Receiving):
                     if timeout is None:
                         raise MissingRequiredParameterException(_NO_VISIBILITY_TIMEOUT)
                     if not is_whole(timeout, 0, VISIBILITY_MAX_S):
+                        check_number(timeout, "visibility_timeout")
                         msg = "VisibilityTimeout must be an integer between 0 and 43200."
                         raise InvalidParameterValueException(msg)
                     message = self._find_changeable(entry.get("receipt_handle"), cast("int", timeout))
@@ -238,14 +244,14 @@ class Queue(Receiving):
 
     # ---- ours
 
-    def redeliver(self, message: Message) -> None:
+    def redeliver(self, message: Message | Delivery) -> None:
         """
         Let SQS deliver this message again now, as it may on a standard queue: although it is in flight, or was deleted.
 
         A message that is visible, or that came back already and is visible, stays so.
 
         Args:
-            message: One of `messages`, now or before.
+            message: One of `messages`, now or before, or a delivery of it.
         Raises:
             QueueDoesNotExist: The queue is deleted.
             UsageError: The queue is a FIFO queue, the message is of another one, delayed, or it left otherwise.
@@ -257,6 +263,8 @@ class Queue(Receiving):
         if self.is_fifo:
             msg = f"redeliver({message!r}): a FIFO queue delivers a message again only after its visibility timeout"
             raise UsageError(msg)
+        if isinstance(message, Delivery):
+            message = message._message
         if isinstance(message, Message) and message._belongs_to(self._series, self.arn):
             newest = self._again.get(message._sequence, message)
             if newest._state is State.VISIBLE:

@@ -8,7 +8,7 @@ from typing import Final
 from lambdasim.clock import Priority
 from lambdasim.errors import ResponseLostError, SqsError
 from lambdasim.errors.sqs import InvalidAttributeName, InvalidParameterValueException, OverLimit
-from lambdasim.sqs.checks import check_texts, is_whole, lost_answer, not_for_this_type
+from lambdasim.sqs.checks import check_number, check_texts, is_whole, lost_answer, not_for_this_type
 from lambdasim.sqs.content import check_token
 from lambdasim.sqs.deduplication import Attempt
 from lambdasim.sqs.limits import RECEIVE_MAX, REQUEST_CHUNK_BYTES, VISIBILITY_MAX_S, WAIT_MAX_S
@@ -152,6 +152,7 @@ class Receiving(Sending):
         if self._is_guarded:
             self._guard(is_about_messages=True)
         if not (type(limit) is int and 1 <= limit <= RECEIVE_MAX) and not is_whole(limit, 1, RECEIVE_MAX):
+            check_number(limit, "max_number_of_messages")
             msg = (
                 f"Value {limit} for parameter MaxNumberOfMessages is invalid. Reason: Must be between 1 and 10, if "
                 "provided."
@@ -160,9 +161,11 @@ class Receiving(Sending):
         if wait is None:
             wait = self._wait_s
         elif not is_whole(wait, 0, WAIT_MAX_S):
+            check_number(wait, "wait_time_seconds")
             msg = f"Value {wait} for parameter WaitTimeSeconds is invalid. Reason: Must be >= 0 and <= 20, if provided."
             raise InvalidParameterValueException(msg)
         if visibility_timeout is not None and not is_whole(visibility_timeout, 0, VISIBILITY_MAX_S):
+            check_number(visibility_timeout, "visibility_timeout")
             msg = (
                 f"Value {visibility_timeout} for parameter VisibilityTimeout is invalid. Reason: Must be >= 0 and <= "
                 "43200, if provided."

@@ -166,16 +166,26 @@ def parse_allow_policy(text: str) -> AllowPolicy:
 
 
 def policy_text(policy: RedrivePolicy | Mapping[str, Any] | str) -> str:
-    """Return the JSON text of a policy in whatever form it was given."""
+    """Return the JSON text of a policy in whatever form it was given; a queue stands for its ARN."""
     if isinstance(policy, str):
         return policy
+    if isinstance(policy, Shelf):
+        msg = f"{policy!r} is a queue; give RedrivePolicy(queue, max_receive_count=…)"
+        raise UsageError(msg)
     try:
         if isinstance(policy, RedrivePolicy):
             return policy.to_json()
-        return json.dumps(dict(policy))
+        return json.dumps(dict(policy), default=_arn_of)
     except (TypeError, ValueError, RecursionError) as error:
         msg = f"policy {policy!r} cannot be written as JSON: {error}"
         raise UsageError(msg) from error
+
+
+def _arn_of(value: object) -> str:
+    if isinstance(value, Shelf):
+        return value.arn
+    msg = f"{value!r} is no text, number or list, and no queue"
+    raise TypeError(msg)
 
 
 def same_json(left: str, right: str) -> bool:

@@ -23,12 +23,14 @@ from lambdasim.errors.sqs import (
     UnsupportedOperation,
 )
 from lambdasim.settings import Settings
+from lambdasim.sqs.checks import check_number, check_text
 from lambdasim.sqs.faults import SqsFaults
 from lambdasim.sqs.latency import take_time
 from lambdasim.sqs.limits import MOVE_RATE_MAX, MOVE_TASK_LIST_MAX, MOVE_TASKS_MAX, SqsConfig
 from lambdasim.sqs.moves import MoveTask, parse_task_handle
 from lambdasim.sqs.names import parse_arn, parse_url
 from lambdasim.sqs.paging import page
+from lambdasim.sqs.permissions import check_tags
 from lambdasim.sqs.queue import Queue
 from lambdasim.sqs.resource import NOT_THERE, Resource, merge_new
 from lambdasim.sqs.results import (
@@ -165,6 +167,8 @@ class Endpoint:
         if existing is not None and existing._deleted_at_us is None:
             given = merge_new(queue_name, attributes, cast("Mapping[str, object]", keywords))
             existing._check_same(given, keywords.get("redrive_policy"))
+            if tags is not None:
+                check_tags(tags)
             if (own and config != existing.config) or (faults is not None and faults != existing.faults):
                 msg = f"settings and faults of queue {queue_name!r}: it exists with others; leave them out"
                 raise UsageError(msg)
@@ -185,10 +189,13 @@ class Endpoint:
         self._registry.add(queue)
         return queue
 
-    def get_queue_url(self, queue_name: str, queue_owner_aws_account_id: str | None = None) -> GetQueueUrlResult:
+    def get_queue_url(
+        self, queue_name: str | Queue, queue_owner_aws_account_id: str | None = None
+    ) -> GetQueueUrlResult:
         """Return where a queue is; see `Simulation.get_queue_url`."""
         account_id = self._config.account_id if queue_owner_aws_account_id is None else queue_owner_aws_account_id
-        queue = self._find(queue_name, account_id)
+        name = queue_name.name if isinstance(queue_name, Queue) else check_text(queue_name, "queue_name")
+        queue = self._find(name, check_text(account_id, "queue_owner_aws_account_id"))
         if queue is None:
             raise QueueDoesNotExist(NOT_THERE)
         queue._guard()
@@ -199,10 +206,7 @@ class Endpoint:
         self, queue_name_prefix: str | None = None, max_results: int | None = None, next_token: str | None = None
     ) -> ListQueuesResult:
         """Return the URLs of the caller's queues; see `Simulation.list_queues`."""
-        prefix = "" if queue_name_prefix is None else queue_name_prefix
-        if not isinstance(prefix, str):
-            msg = f"queue_name_prefix={prefix!r} is no text"
-            raise ParamValidationError(msg)
+        prefix = "" if queue_name_prefix is None else check_text(queue_name_prefix, "queue_name_prefix")
         mine = [
             queue
             for queue in self.ever()
@@ -221,12 +225,11 @@ class Endpoint:
         found: Queue | None = None
         if isinstance(ref, Queue):
             found = ref if self._registry.find(ref.arn) is ref else None
-        elif isinstance(ref, str):
-            if ref.startswith("arn:"):
-                found = self._registry.find(ref)
-            else:
-                address = parse_url(ref, self._config.region, self._config.account_id)
-                found = self._find(address.name, address.account_id)
+        elif check_text(ref, "queue").startswith("arn:"):
+            found = self._registry.find(ref)
+        else:
+            address = parse_url(ref, self._config.region, self._config.account_id)
+            found = self._find(address.name, address.account_id)
         if found is None:
             raise QueueDoesNotExist(NOT_THERE)
         return found
@@ -253,7 +256,9 @@ class Endpoint:
         source_text = self._check_arn(source_arn, "SourceArn")
         destination_text = None if destination_arn is None else self._check_arn(destination_arn, "DestinationArn")
         rate = max_number_of_messages_per_second
-        if rate is not None and (isinstance(rate, bool) or not isinstance(rate, int) or not 1 <= rate <= MOVE_RATE_MAX):
+        if rate is not None:
+            check_number(rate, "max_number_of_messages_per_second")
+        if rate is not None and not 1 <= rate <= MOVE_RATE_MAX:
             msg = (
                 "Value for parameter MaxNumberOfMessagesPerSecond is invalid. Reason: You must enter a number that's "
                 "between 1 and 500."
@@ -294,7 +299,7 @@ class Endpoint:
         if task_handle is None:
             msg = "The request must contain the parameter TaskHandle."
             raise MissingRequiredParameterException(msg)
-        source = self._source(parse_task_handle(task_handle))
+        source = self._source(parse_task_handle(check_text(task_handle, "task_handle")))
         tasks = self._registry.tasks.get(source.arn, [])
         task = next((task for task in tasks if task.handle == task_handle and task.status == "RUNNING"), None)
         if task is None:
@@ -313,7 +318,8 @@ class Endpoint:
             raise MissingRequiredParameterException(msg)
         text = self._check_arn(source_arn, "SourceArn")
         limit = 1 if max_results is None else max_results
-        if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= MOVE_TASK_LIST_MAX:
+        check_number(limit, "max_results")
+        if not 1 <= limit <= MOVE_TASK_LIST_MAX:
             msg = (
                 "Value for parameter MaxResults is invalid. Reason: You must enter a number that's between 1 and "
                 f"{MOVE_TASK_LIST_MAX}."

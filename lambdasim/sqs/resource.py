@@ -112,6 +112,7 @@ class Resource(Shown):
         self._purges = 0  # under way
         self._deleted_at_us: int | None = None  # when DeleteQueue was called
         self._ended_at_us: int | None = None  # when it was no more
+        self._empty_before: dict[int, int] = {}  # empty receives by minute of pollers that left
         self._latency_us = seconds(config.call_latency_s, name="call_latency_s")
         self._ready_at_us = clock.now_us + seconds(self.faults.create_ready_s, name="create_ready_s")
         self._throughput = Throughput() if is_fifo and config.enforce_fifo_throughput else None
@@ -489,7 +490,8 @@ class Resource(Shown):
     def _on_purge_end(self, last: int) -> None:
         self._purges -= 1
         self._sent_ids.forget(last)
-        self._purge([message for message in self.messages if message._sequence <= last])
+        with self._holding_wakes(in_c1=True):
+            self._purge([message for message in self.messages if message._sequence <= last])
 
     def delete_queue(self) -> None:
         """
@@ -522,7 +524,12 @@ class Resource(Shown):
             return
         self._is_deleted = True
         self._ended_at_us = self.clock.now_us
+        self._empty_before = self.background_empty_receives_by_minute()
+        self._line.consumers.clear()  # receives fail from now on, and none of them is an empty one
         self._close()
+        self._sent_ids.clear()
+        self._attempts = Attempts()
+        self._tags.clear()
         if self._trace.active:
             self._trace.add((self.clock.now_us, QUEUE_DELETED, self))
         self._look_for_guards()

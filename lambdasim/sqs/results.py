@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from attrs import field, frozen
+from attrs import frozen
 
 from lambdasim.sqs.content import MessageAttributes, md5_hex
 
@@ -98,7 +98,7 @@ class Delivery:
     `attributes` and `message_attributes` hold what was asked for (SQS-211 to SQS-213).
     """
 
-    __slots__ = ("_attribute_names", "_message", "_names", "_queue", "first_received_at_us", "receive_count")
+    __slots__ = ("_attribute_names", "_first_received_at_us", "_message", "_names", "_queue", "_receive_count")
 
     def __init__(
         self, queue: Receiving, message: Message, names: tuple[str, ...] = (), attribute_names: tuple[str, ...] = ()
@@ -107,8 +107,18 @@ class Delivery:
         self._message = message
         self._names = names
         self._attribute_names = attribute_names
-        self.receive_count = message.receive_count  #: deliveries so far, this one included
-        self.first_received_at_us = message.first_received_at_us
+        self._receive_count = message.receive_count
+        self._first_received_at_us = message.first_received_at_us
+
+    @property
+    def receive_count(self) -> int:
+        """Deliveries so far, this one included."""
+        return self._receive_count
+
+    @property
+    def first_received_at_us(self) -> int | None:
+        """Microseconds since the start."""
+        return self._first_received_at_us
 
     @property
     def message_id(self) -> str:
@@ -118,7 +128,7 @@ class Delivery:
     @property
     def receipt_handle(self) -> str:
         """New at every delivery (SQS-203)."""
-        return self._queue._handle_of(self._message, self.receive_count)
+        return self._queue._handle_of(self._message, self._receive_count)
 
     @property
     def body(self) -> str:
@@ -155,7 +165,7 @@ class Delivery:
         """The system attributes asked for, by AWS's names; those that the message does not have are left out."""
         if not self._names:
             return {}
-        present = self._queue._system_attributes(self._message, self.receive_count, self.first_received_at_us)
+        present = self._queue._system_attributes(self._message, self._receive_count, self._first_received_at_us)
         if "All" in self._names:
             return present
         return {name: present[name] for name in self._names if name in present}
@@ -179,7 +189,7 @@ class Delivery:
 
     def __repr__(self) -> str:
         """Show the message and which delivery of it this is."""
-        return f"<delivery {self.receive_count} of {self._message!r}>"
+        return f"<delivery {self._receive_count} of {self._message!r}>"
 
 
 @frozen(kw_only=True)
@@ -200,7 +210,7 @@ class QueueSnapshot:
     purged: int  #: by a purge
     redriven: int  #: to other queues, by move tasks
     requests: int  #: API calls, empty receives included (SQS-604)
-    billed_requests: int = field()  #: requests with their payload counted per started 64 KiB (SQS-604)
+    billed_requests: int  #: requests with their payload counted per started 64 KiB (SQS-604)
 
     @property
     def total(self) -> int:
@@ -231,12 +241,17 @@ class BatchResultEntry:
 class SendMessageBatchResultEntry(SendMessageResult):
     """A message of a batch that was accepted."""
 
-    __slots__ = ("_sent", "id")
+    __slots__ = ("_id", "_sent")
 
     def __init__(self, entry_id: str, message: Message, sent: SendMessageResult | None = None) -> None:
-        self.id = entry_id
+        self._id = entry_id
         self._message = message
         self._sent = sent  # the answer as to a single send, where the message does not say it all
+
+    @property
+    def id(self) -> str:
+        """Of the entry."""
+        return self._id
 
     @property
     def md5_of_message_body(self) -> str:

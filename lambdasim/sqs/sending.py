@@ -12,7 +12,7 @@ from lambdasim.errors.sqs import (
     MissingRequiredParameterException,
 )
 from lambdasim.sqs.batch import SEND_MEMBERS, Entry, check_entries, failure
-from lambdasim.sqs.checks import is_whole, lost_answer, not_for_this_type
+from lambdasim.sqs.checks import check_number, is_whole, lost_answer, not_for_this_type
 from lambdasim.sqs.content import (
     MessageAttributes,
     check_body,
@@ -279,6 +279,7 @@ class Sending(Resource):
     def _check_delay(self, delay_seconds: object) -> int:
         """Return the delay that a message asks for, in µs."""
         if not is_whole(delay_seconds, 0, DELAY_MAX_S):
+            check_number(delay_seconds, "delay_seconds")
             msg = (
                 f"Value {delay_seconds} for parameter DelaySeconds is invalid. Reason: DelaySeconds must be >= 0 "
                 "and <= 900."
@@ -335,7 +336,7 @@ class Sending(Resource):
         if self._purges and self._luck is not None and self._luck.swallows():
             message = self._swallow(body, size, message)
         else:
-            message = self._send(body, size, draft.delay_us, None, message)
+            message = self._send(body, size, draft.delay_us, message)
         if draft.system_attributes is None:
             return SendMessageResult(message)
         return LadenSendMessageResult(message, body, draft.attributes, draft.system_attributes)

@@ -19,6 +19,7 @@ class Shown(Consumed):
 
     _attributes: Attributes
     _ended_at_us: int | None
+    _empty_before: dict[int, int]
 
     # ---- attributes as values
 
@@ -172,11 +173,12 @@ class Shown(Consumed):
 
     def background_empty_receives_by_minute(self) -> dict[int, int]:
         """Return the empty receives of idle pollers by minute: computed, not simulated (ESM-082)."""
-        found: dict[int, int] = {}
+        found = dict(self._empty_before)
         for consumer in self._line.consumers:
             for minute, times in consumer.empty_receives_by_minute().items():
                 found[minute] = found.get(minute, 0) + times
         return found
 
     def _background_empty_receives(self) -> int:
-        return sum(consumer.count_empty_receives() for consumer in self._line.consumers)
+        now = sum(consumer.count_empty_receives() for consumer in self._line.consumers)
+        return now + sum(self._empty_before.values())

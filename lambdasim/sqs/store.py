@@ -42,9 +42,7 @@ class Store(Shelf):
 
     # ---- coming
 
-    def _send(
-        self, body: str, size: int, delay_us: int, _number: object = None, message: Message | None = None
-    ) -> Message:
+    def _send(self, body: str, size: int, delay_us: int, message: Message | None = None) -> Message:
         """Put a message in whose body, size and delay are known to be legal; *message* is one that carries more."""
         now_us = self.clock.now_us
         if now_us >= self._border_us:
@@ -112,8 +110,8 @@ class Store(Shelf):
     # ---- being received
 
     @contextmanager
-    def _holding_wakes(self) -> Iterator[None]:
-        """Let nobody in line receive before the call is complete (SQS-004)."""
+    def _holding_wakes(self, *, in_c1: bool = False) -> Iterator[None]:
+        """Let nobody in line receive before the call is complete, or before everything of C1 has happened (SQS-004)."""
         if self._is_waking:
             yield
             return
@@ -122,7 +120,10 @@ class Store(Shelf):
             yield
         finally:
             self._is_waking = False
-            self._wake()
+            if not in_c1:
+                self._wake()
+            elif self.visible and self._line.is_watched:
+                self.clock.soon(self._on_wake, None, Priority.WAKE.value)
 
     def _wake(self, *, at_wake: bool = False) -> None:
         """Offer what is visible to the parties in line, longest-waiting first, until nobody wants more (SQS-209)."""
@@ -446,7 +447,7 @@ class Store(Shelf):
         if new.message_group_id is not None:
             target._look_for_tenants()
         target._note_largest(new)
-        target._send(new.body, new.size_bytes, 0, None, new)
+        target._send(new.body, new.size_bytes, 0, new)
 
     def _first_visible(self) -> Message | None:
         """Return the visible message that a move task takes next (SQS-463)."""
@@ -491,6 +492,7 @@ class Store(Shelf):
         self.lost += self.visible + self.in_flight + self.delayed
         self.visible = self.in_flight = self.delayed = self._exhausted = self._loose_flights = 0
         self._by_handle.clear()
+        self._again.clear()
         self._fresh.clear()
         self._returned.clear()
         self._ages.clear()

@@ -270,7 +270,7 @@ def test_the_first_failure_wins_and_a_failed_send_has_no_effect(sim, body, delay
 
 
 @pytest.mark.rule("SQS-162")
-@pytest.mark.parametrize("delay_seconds", [-1, 901, 10**9, 1.5])
+@pytest.mark.parametrize("delay_seconds", [-1, 901, 10**9])
 def test_a_delay_out_of_range_is_refused(queue, delay_seconds):
     with pytest.raises(InvalidParameterValueException) as caught:
         queue.send_message("a", delay_seconds=delay_seconds)

@@ -92,7 +92,7 @@ RANGES = {
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        *[("max_number_of_messages", value) for value in (0, 11, -1, 2.0)],
+        *[("max_number_of_messages", value) for value in (0, 11, -1)],
         *[("wait_time_seconds", value) for value in (-1, 21)],
         *[("visibility_timeout", value) for value in (-1, 43_201)],
     ],

@@ -812,10 +812,16 @@ class Model:
                 found.append(self.deliver(queue, message, timeout_s))
 
         if queue.is_fifo:
-            window = [m for m in queue.messages if m.state(now_us) != "delayed"][: queue.config.fifo_scan_window]
-            runs = [run for run in queue.eligible(now_us) if run[0] in window]  # SQS-331
-            runs.sort(key=lambda run: (run[0].since_us, run[0].seq))  # SQS-324
-            for run in runs:
+            there = list(queue.messages)  # what comes back to this very queue is not looked at again (SQS-107)
+            done: list[str | None] = []
+            while len(found) < limit:
+                places = [m for m in there if not m.gone and m.state(now_us) != "delayed"]
+                window = places[: queue.config.fifo_scan_window]  # SQS-331; moves make room in it
+                runs = [run for run in queue.eligible(now_us) if run[0] in window and run[0].group not in done]
+                if not runs:
+                    break
+                run = min(runs, key=lambda run: (run[0].since_us, run[0].seq))  # SQS-324
+                done.append(run[0].group)
                 for message in run:  # SQS-323
                     if len(found) < limit:
                         look_at(message)

@@ -92,7 +92,7 @@ configurations = st.fixed_dictionaries(
     optional={
         "inflight_limit_standard": st.sampled_from((1, 3)),
         "inflight_limit_fifo": st.sampled_from((1, 3)),
-        "fifo_scan_window": st.sampled_from((2, 4)),
+        "fifo_scan_window": st.sampled_from((1, 2, 4)),
         "requeue_to_back_after": st.sampled_from((1, None)),
         "overlimit": st.just("empty"),
         "stale_delete": st.just("delete"),
@@ -117,7 +117,7 @@ carried = st.sampled_from(
 )
 traces = st.sampled_from((None, None, None, "Root=1-5759e988-bd862e3fe1be46a994272793"))
 deduplication_ids = st.sampled_from((None, "d", "e"))
-groups = st.sampled_from(("g", "g", "h", "i"))
+groups = st.sampled_from(("g", "g", "g", "h", "h", "i", "j"))
 tenants = st.sampled_from((None, None, "g", "h"))
 texts = st.sampled_from((None, None, "x", "y"))  # None: one that was not sent before
 big = "ü" * 40_000  # billed as two requests

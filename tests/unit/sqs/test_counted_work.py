@@ -299,6 +299,19 @@ def test_a_step_of_a_move_task_does_not_look_at_what_is_left(is_fifo):
     assert lines(MANY) <= MARGIN * lines(FEW)
 
 
+@pytest.mark.rule("SQS-601")
+@pytest.mark.parametrize("kind", [fair, noisy])
+def test_the_end_of_a_minute_does_not_look_at_every_tenant(kind):
+    """The metrics of a fair queue are taken down by whoever comes first in the next minute."""
+
+    def lines(waiting):
+        bench = kind(waiting)
+        bench.queue.clock.run(until=61)
+        return lines_of(lambda: bench.queue.send_message("x", **bench.sends))
+
+    assert lines(MANY) <= MARGIN * lines(FEW)
+
+
 @pytest.mark.parametrize("kind", [standard, groups, fair])
 def test_a_batch_is_less_work_than_its_messages_one_by_one(kind):
     bench = kind(FEW)
