@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from lambdasim.errors import ParamValidationError, SqsError, UsageError
@@ -36,7 +36,9 @@ DELETE_MEMBERS: Final = frozenset(("id", "receipt_handle"))
 VISIBILITY_MEMBERS: Final = frozenset(("id", "receipt_handle", "visibility_timeout"))
 
 
-def check_entries(given: Iterable[Entry], shape: str, members: frozenset[str]) -> Sequence[Entry]:
+def check_entries(
+    given: Iterable[Entry], shape: str, members: frozenset[str], *checks: tuple[str, Callable[[object, str], object]]
+) -> Sequence[Entry]:
     """
     Return the entries of a batch, in order.
 
@@ -44,6 +46,7 @@ def check_entries(given: Iterable[Entry], shape: str, members: frozenset[str]) -
         given: Mappings with `id` and the parameters of the single operation.
         shape: AWS's name for an entry.
         members: What an entry may have.
+        checks: What refuses members of a wrong type, by the name of the member: a client does so before it calls.
     Raises:
         EmptyBatchRequest, TooManyEntriesInBatchRequest, InvalidBatchEntryId, BatchEntryIdsNotDistinct: As SQS-181 says.
         UsageError: An entry is no mapping, or has a member that the operation does not know.
@@ -80,6 +83,10 @@ def check_entries(given: Iterable[Entry], shape: str, members: frozenset[str]) -
                 "80 letters long."
             )
             raise InvalidBatchEntryId(msg)
+        for name, check in checks:
+            value = entry.get(name)
+            if value is not None:
+                check(value, name)
         if entry_id in ids and repeated is None:
             repeated = entry_id
         ids[entry_id] = None

@@ -10,18 +10,17 @@ sequence (SQS-324). Entries are not searched for: one whose head has changed or 
 top. A message keeps the time at which it last became visible in its rank.
 
 **The scan window.** Only groups whose head is among the first messages of the queue take part (SQS-331). While there
-are no more messages than that, nothing is counted; beyond, the places of all messages are kept sorted, and groups
-behind the border wait in a heap of their own.
+are more messages than that, the places of those behind the border are kept, and groups whose head is there wait in a
+heap of their own.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
+from bisect import insort
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from heapq import heapify, heappop, heappush
 from typing import Final, cast
-
-from sortedcontainers import SortedList
 
 from lambdasim.sqs.message import FifoMessage, Message, State
 
@@ -50,48 +49,62 @@ class Group:
 
 
 class ScanWindow:
-    """The places of the first messages of a queue: those that a receive looks at (SQS-331)."""
+    """
+    Which messages of a queue are among the first: those that a receive looks at (SQS-331).
 
-    __slots__ = ("_count", "_places", "size")
+    Places come in order of arrival, so a message that is one too many stands behind all others, and the first of those
+    behind moves up when one in front leaves: nothing is sorted, unless a place comes out of order.
+    """
+
+    __slots__ = ("_behind", "_border", "_gone", "_highest", "_within", "size")
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self._count = 0
-        self._places: SortedList[int] | None = None  # kept while there are more than fit
+        self._within = 0  # messages that are looked at
+        self._behind: deque[int] = deque()  # places of the others, in order; the first is one that is there
+        self._gone: set[int] = set()  # places among those whose messages have left
+        self._border = -1  # while there are others: none of them is before it, and none of the first is behind it
+        self._highest = -1  # place that ever came
 
     def add(self, place: int, everything: Callable[[], Iterator[int]]) -> None:
-        """Take in a message; *everything* yields the places of all, this one included, when they are first needed."""
-        self._count += 1
-        if self._places is not None:
-            self._places.add(place)
-        elif self._count > self.size:
-            self._places = SortedList(everything())
+        """
+        Take in a message; *everything* yields the places of all, this one included.
+
+        Runtime: `O(1)`; up to `O(n log n)` for one that comes after others that were sent later, where not all are
+        looked at: delayed messages beside those that a move brought.
+        """
+        is_last = place > self._highest
+        if is_last:
+            self._highest = place
+        if self._within < self.size:
+            self._within += 1
+        elif is_last:
+            if not self._behind:
+                self._border = place - 1
+            self._behind.append(place)
+        elif place > self._border:
+            insort(self._behind, place)
+        else:
+            places = sorted(everything())
+            self._behind = deque(places[self.size :])
+            self._gone.clear()
+            self._border = places[self.size - 1]
 
     def remove(self, place: int) -> None:
-        """Let a message go."""
-        self._count -= 1
-        if self._places is not None:
-            self._places.remove(place)
-            if self._count <= self.size // 2:
-                self._places = None
+        """Let a message go. Runtime: `O(1)` amortised."""
+        behind, gone = self._behind, self._gone
+        if not behind:
+            self._within -= 1
+        elif place > self._border:
+            gone.add(place)
+        else:
+            self._border = behind.popleft()
+        while behind and behind[0] in gone:
+            gone.remove(behind.popleft())
 
-    @property
-    def is_full(self) -> bool:
-        """Whether there are more messages than fit."""
-        return self._places is not None and self._count > self.size
-
-    def border(self, leaving: Sequence[int] = ()) -> int | None:
-        """Return the last place that is looked at, once messages at these sorted places have left; None: all are."""
-        places = self._places
-        if places is None or self._count - len(leaving) <= self.size:
-            return None
-        room = 0
-        while True:
-            border = places[self.size - 1 + room]
-            makes_room = bisect_right(leaving, border)
-            if makes_room == room:
-                return border
-            room = makes_room
+    def border(self) -> int | None:
+        """Return a place up to which messages are looked at, and behind which they are not; None: all are."""
+        return self._border if self._behind else None
 
 
 class Groups:
@@ -101,7 +114,7 @@ class Groups:
     Rules: SQS-320 to SQS-331.
     """
 
-    __slots__ = ("_by_place", "_eligible", "_groups", "_parked", "_window", "groups_in_flight")
+    __slots__ = ("_by_place", "_eligible", "_groups", "_leaving", "_parked", "_window", "groups_in_flight")
 
     def __init__(self, scan_window: int) -> None:
         self._groups: dict[str, Group] = {}
@@ -109,6 +122,7 @@ class Groups:
         self._parked: list[tuple[int, Group]] = []  # behind the scan window, by the place of the head
         self._by_place: list[tuple[int, Group]] | None = None  # the same as eligible, while move tasks ask for it
         self._window = ScanWindow(scan_window)
+        self._leaving: set[int] = set()  # places of messages that a receive is about to move away
         self.groups_in_flight = 0  #: groups with a message in flight (SQS-601)
 
     # ---- coming and going
@@ -148,7 +162,9 @@ class Groups:
         group = self._groups[cast("str", message._group_id)]
         before, after = message._before, message._after
         message._before = message._after = None
-        if message._state is not _DELAYED:
+        if message._sequence in self._leaving:
+            self._leaving.remove(message._sequence)
+        elif message._state is not _DELAYED:
             self._window.remove(message._sequence)
         if after is None:
             group.tail = before
@@ -205,10 +221,10 @@ class Groups:
         if self._by_place is not None:
             heappush(self._by_place, (head._sequence, group))
 
-    def _next(self, leaving: Sequence[int] = ()) -> Group | None:
+    def _next(self) -> Group | None:
         """Return the group that is next, which stays in line. Runtime: `O(log n)` amortised."""
         eligible, parked = self._eligible, self._parked
-        border = self._window.border(leaving)
+        border = self._window.border()
         while parked and (border is None or parked[0][0] <= border):
             place, group = heappop(parked)
             if group.head is not None and group.head._sequence == place:
@@ -238,9 +254,8 @@ class Groups:
         del shards  # short polls of FIFO queues see everything
         taken: list[Message] = []
         exhausted: list[Message] = []
-        leaving: list[int] = []  # places of these, where they make room in the scan window
         while limit:
-            group = self._next(leaving)
+            group = self._next()
             if group is None:
                 break
             heappop(self._eligible)
@@ -248,8 +263,8 @@ class Groups:
             while message is not None and message._state is _VISIBLE and limit:
                 if is_exhausted is not None and is_exhausted(message):
                     exhausted.append(message)
-                    if self._window.is_full:
-                        insort(leaving, message._sequence)
+                    self._window.remove(message._sequence)  # makes room at once
+                    self._leaving.add(message._sequence)
                 else:
                     taken.append(message)
                     limit -= 1

@@ -13,7 +13,7 @@ from lambdasim.errors.sqs import (
     ReceiptHandleIsInvalid,
 )
 from lambdasim.sqs.batch import DELETE_MEMBERS, VISIBILITY_MEMBERS, Entry, check_entries, failure
-from lambdasim.sqs.checks import check_number, is_whole
+from lambdasim.sqs.checks import check_number, check_text, is_whole
 from lambdasim.sqs.latency import take_time
 from lambdasim.sqs.limits import VISIBILITY_MAX_S
 from lambdasim.sqs.message import FifoMessage, Flight, Message, State
@@ -21,6 +21,7 @@ from lambdasim.sqs.receiving import Receiving
 from lambdasim.sqs.results import BatchResult, BatchResultEntry, Delivery
 from lambdasim.units import MICROSECONDS
 
+_HANDLE: Final = ("receipt_handle", check_text)
 _DELETE: Final = "DeleteMessage"
 _CHANGE: Final = "ChangeMessageVisibility"
 _NO_VISIBILITY_TIMEOUT: Final = "The request must contain the parameter VisibilityTimeout."
@@ -123,7 +124,7 @@ class Queue(Receiving):
         """
         if self._is_guarded:
             self._guard(is_about_messages=True)
-        checked = check_entries(entries, "DeleteMessageBatchRequestEntry", DELETE_MEMBERS)
+        checked = check_entries(entries, "DeleteMessageBatchRequestEntry", DELETE_MEMBERS, _HANDLE)
         if self._throughput is not None:
             self._limit_rate(_DELETE, [self._named_by(entry) for entry in checked])
         self._begin_call()
@@ -217,7 +218,13 @@ class Queue(Receiving):
         """
         if self._is_guarded:
             self._guard(is_about_messages=True)
-        checked = check_entries(entries, "ChangeMessageVisibilityBatchRequestEntry", VISIBILITY_MEMBERS)
+        checked = check_entries(
+            entries,
+            "ChangeMessageVisibilityBatchRequestEntry",
+            VISIBILITY_MEMBERS,
+            _HANDLE,
+            ("visibility_timeout", check_number),
+        )
         if self._throughput is not None:
             self._limit_rate(_CHANGE, [self._named_by(entry) for entry in checked])
         self._begin_call()

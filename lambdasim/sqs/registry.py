@@ -194,8 +194,11 @@ class Endpoint:
     ) -> GetQueueUrlResult:
         """Return where a queue is; see `Simulation.get_queue_url`."""
         account_id = self._config.account_id if queue_owner_aws_account_id is None else queue_owner_aws_account_id
-        name = queue_name.name if isinstance(queue_name, Queue) else check_text(queue_name, "queue_name")
-        queue = self._find(name, check_text(account_id, "queue_owner_aws_account_id"))
+        if isinstance(queue_name, Queue):
+            queue: Queue | None = self.queue(queue_name)
+        else:
+            name = check_text(queue_name, "queue_name")
+            queue = self._find(name, check_text(account_id, "queue_owner_aws_account_id"))
         if queue is None:
             raise QueueDoesNotExist(NOT_THERE)
         queue._guard()

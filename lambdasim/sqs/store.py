@@ -119,7 +119,7 @@ class Store(Shelf):
         try:
             yield
         finally:
-            self._is_waking = False
+            self._is_waking = self._wakes_again = False
             if not in_c1:
                 self._wake()
             elif self.visible and self._line.is_watched:

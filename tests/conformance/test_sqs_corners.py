@@ -318,6 +318,41 @@ def test_a_queue_stands_for_its_arn_in_policies_and_for_its_name(sim):
     assert sim.get_queue_url(orders).queue_url == orders.url
 
 
+@pytest.mark.rule("SQS-622")
+@pytest.mark.parametrize("name", ["orders", "orders.fifo"])
+def test_a_batch_with_a_wrong_type_in_it_does_nothing(sim, name):
+    """A client refuses the whole of it: the entries before are not carried out."""
+    orders = sim.create_queue(name, content_based_deduplication=True if name.endswith(".fifo") else None)
+    group = "g" if orders.is_fifo else None
+    orders.send_message("a", message_group_id=group)
+    (delivery,) = orders.receive_message()
+    good = {"id": "a", "receipt_handle": delivery.receipt_handle}
+    before = orders.snapshot()
+    for call in (
+        lambda: orders.delete_message_batch([good, {"id": "b", "receipt_handle": 5}]),
+        lambda: orders.change_message_visibility_batch(
+            [{**good, "visibility_timeout": 0}, {"id": "b", "receipt_handle": "h", "visibility_timeout": "30"}]
+        ),
+        lambda: orders.send_message_batch(
+            [{"id": "a", "message_body": "b", "message_group_id": group}, {"id": "b", "message_body": 5}]
+        ),
+    ):
+        with pytest.raises((ParamValidationError, UsageError)):
+            call()
+        assert orders.snapshot() == before
+
+
+def test_the_url_of_a_queue_object_is_its_own(sim):
+    """Also of one of another Region or account whose name exists here too."""
+    here = sim.create_queue("orders")
+    there = sim.create_queue("orders", region="eu-west-1", account_id="210987654321")
+    assert sim.get_queue_url(here).queue_url == here.url
+    assert sim.get_queue_url(there).queue_url == there.url != here.url
+    there.delete_queue()
+    with pytest.raises(QueueDoesNotExist):
+        sim.get_queue_url(there)
+
+
 # ---- nothing piles up
 
 
