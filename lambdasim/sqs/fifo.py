@@ -82,7 +82,7 @@ class ScanWindow:
             if not self._behind:
                 self._border = place - 1
             self._behind.append(place)
-        elif place > self._border:
+        elif self._behind and place > self._border:
             insort(self._behind, place)
         else:
             places = sorted(everything())
@@ -218,8 +218,13 @@ class Groups:
             eligible[:] = [entry for entry in eligible if _is_current(entry)]
             heapify(eligible)
         heappush(eligible, (head._rank_us, head._sequence, group))
-        if self._by_place is not None:
-            heappush(self._by_place, (head._sequence, group))
+        by_place = self._by_place
+        if by_place is not None:
+            if len(by_place) > 2 * len(self._groups) + _SWEEP_MIN:
+                heads = {group.name: group for _, group in by_place if group.head is not None}
+                by_place[:] = [(group.head._sequence, group) for group in heads.values() if group.head is not None]
+                heapify(by_place)
+            heappush(by_place, (head._sequence, group))
 
     def _next(self) -> Group | None:
         """Return the group that is next, which stays in line. Runtime: `O(log n)` amortised."""

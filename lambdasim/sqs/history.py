@@ -29,6 +29,8 @@ class History:
             past.popleft()
 
     def then(self, now_us: int, counts: Counts) -> Counts:
-        """Return the counts of the instant that lies so far back, given those of now."""
-        at_us = now_us - self._lag_us
-        return next((then for until_us, then in self._past if until_us > at_us), counts)
+        """Return the counts of the instant that lies so far back, given those of now. Runtime: `O(1)` amortised."""
+        past, at_us = self._past, now_us - self._lag_us
+        while past and past[0][0] <= at_us:
+            past.popleft()  # time only goes on: nobody will ask for what was before
+        return past[0][1] if past else counts

@@ -55,28 +55,38 @@ class Flown:
     __slots__ = ("_steps",)
 
     def __init__(self) -> None:
-        self._steps: deque[tuple[int, int]] = deque()  # since when, how many
+        self._steps: deque[tuple[int, int, int]] = deque()  # since when, how many, their time in flight up to then
 
     def change(self, now_us: int, count: int, window_us: int) -> None:
         """Take down that so many are in flight from now on."""
         steps = self._steps
+        total = self._until(now_us)
         if steps and steps[-1][0] == now_us:
-            steps[-1] = (now_us, count)
-        else:
-            steps.append((now_us, count))
+            steps.pop()
+        steps.append((now_us, count, total))
         while len(steps) > 1 and steps[1][0] <= now_us - window_us:
             steps.popleft()
 
     def time_us(self, at_us: int, window_us: int) -> int:
-        """Return the time in flight, of all messages together, in the window that ends at *at_us*."""
-        begin_us, total, end_us = at_us - window_us, 0, at_us
-        for since_us, count in reversed(self._steps):
-            if since_us < end_us:
-                total += count * (end_us - max(since_us, begin_us))
-                end_us = since_us
-            if since_us <= begin_us:
+        """
+        Return the time in flight, of all messages together, in the window that ends at *at_us*.
+
+        Nothing has changed since then. Runtime: `O(1)` amortised: what lies before the window goes with the next change.
+        """
+        if not self._steps:
+            return 0
+        begin_us, before = at_us - window_us, self._steps[0][2]
+        for since_us, count, total in self._steps:
+            if since_us > begin_us:
                 break
-        return total
+            before = total + count * (begin_us - since_us)
+        return self._until(at_us) - before
+
+    def _until(self, at_us: int) -> int:
+        if not self._steps:
+            return 0
+        since_us, count, total = self._steps[-1]
+        return total + count * (at_us - since_us)
 
 
 class Tenant:

@@ -207,14 +207,14 @@ class Store(Shelf):
                 for message in taken:
                     self._leave_flight(message)
                     self._make_visible(message)
-            elif luck is not None and luck.duplicates:
-                self._duplicate(luck, taken, now_us)
             timer = self._timer
             is_late = timer is None or flight.deadline_us < timer.at_us
             if is_late or (timer is not None and timer.background and not held and self._line.is_watched):
                 self._retime()
         if exhausted:
             self._move(exhausted)
+        if luck is not None and luck.duplicates and visibility_us:
+            self._duplicate(luck, taken, now_us)
         return flight
 
     def _pick(self, limit: int, taken: list[Message], exhausted: list[Message]) -> None:

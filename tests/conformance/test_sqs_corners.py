@@ -334,7 +334,10 @@ def test_a_batch_with_a_wrong_type_in_it_does_nothing(sim, name):
             [{**good, "visibility_timeout": 0}, {"id": "b", "receipt_handle": "h", "visibility_timeout": "30"}]
         ),
         lambda: orders.send_message_batch(
-            [{"id": "a", "message_body": "b", "message_group_id": group}, {"id": "b", "message_body": 5}]
+            [
+                {"id": "a", "message_body": "b", "message_group_id": group},
+                {"id": "b", "message_body": 5, "message_group_id": group},
+            ]
         ),
     ):
         with pytest.raises((ParamValidationError, UsageError)):
