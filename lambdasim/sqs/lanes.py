@@ -71,7 +71,7 @@ class Flown:
         """
         Return the time in flight, of all messages together, in the window that ends at *at_us*.
 
-        Nothing has changed since then. Runtime: `O(1)` amortised: what lies before the window goes with the next change.
+        Nothing has changed since then. Runtime: `O(1)` amortised: what lies before the window goes at the next change.
         """
         if not self._steps:
             return 0

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from lambdasim import RedrivePolicy, Simulation, SqsConfig, SqsFaults
 from lambdasim.errors.sqs import InvalidParameterValueException, OverLimit, QueueDoesNotExist, RequestThrottled
 from lambdasim.units import seconds
+from tests.choosers import Says
 
 OVER = (
     "Too many messages have been received without being deleted. Please delete your received messages or let them "
@@ -43,19 +44,6 @@ def send(queue, body, group="g", **parameters):
     if queue.name.endswith(".fifo"):
         parameters |= {"message_group_id": group, "message_deduplication_id": f"{queue.snapshot().sent}"}
     return queue.send_message(body, **parameters)
-
-
-class Says:
-    """A chooser that answers one point with these indexes, one after the other, then with nought."""
-
-    def __init__(self, name, *answers):
-        self.name = name
-        self.answers = list(answers)
-        self.asked = []
-
-    def choose(self, point, options):
-        self.asked.append((point.name, point.owner, len(options)))
-        return self.answers.pop(0) if point.name == self.name and self.answers else 0
 
 
 # ---- retention

@@ -16,6 +16,7 @@ from lambdasim.errors.sqs import (
     MissingRequiredParameterException,
     QueueDoesNotExist,
 )
+from tests.choosers import Says
 from tests.strategies import bodies as legal_bodies
 from tests.strategies import delays_s, illegal_characters
 
@@ -35,19 +36,6 @@ OTHER_TYPE = (
 NEEDS_DEDUPLICATION = (
     "The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly"
 )
-
-
-class Says:
-    """A chooser that answers one point with these indexes, one after the other, then with nought."""
-
-    def __init__(self, name, *answers):
-        self.name = name
-        self.answers = list(answers)
-        self.asked = []
-
-    def choose(self, point, options):
-        self.asked.append((point.name, point.owner, len(options)))
-        return self.answers.pop(0) if point.name == self.name and self.answers else 0
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from lambdasim import RedrivePolicy, Simulation, SqsConfig, SqsFaults
 from lambdasim.errors import ResponseLostError, SqsError, UsageError
 from lambdasim.units import seconds
+from tests.choosers import Says
 
 MINUTE_US = seconds(60)
 SUMS = ("NumberOfMessagesSent", "NumberOfMessagesReceived", "NumberOfMessagesDeleted", "NumberOfEmptyReceives")
@@ -26,19 +27,6 @@ def series(sim, name, statistic="Maximum", queue="orders", **parameters):
 
 def sums(sim, name, queue="orders"):
     return series(sim, name, "Sum", queue)
-
-
-class Says:
-    """A chooser that answers one point with these indexes, one after the other, then with nought."""
-
-    def __init__(self, name, *answers):
-        self.name = name
-        self.answers = list(answers)
-        self.asked = []
-
-    def choose(self, point, options):
-        self.asked.append((point.name, point.owner, len(options)))
-        return self.answers.pop(0) if point.name == self.name and self.answers else 0
 
 
 def send(queue, body="a", group=None):

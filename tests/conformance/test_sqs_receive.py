@@ -8,6 +8,7 @@ from lambdasim import RedrivePolicy, Simulation, SqsConfig, SqsFaults
 from lambdasim.errors import ResponseLostError, UsageError
 from lambdasim.errors.sqs import InvalidAttributeName, InvalidParameterValueException
 from lambdasim.units import seconds
+from tests.choosers import Says
 
 
 def bodies(deliveries):
@@ -36,19 +37,6 @@ def send(queue, body, group=None, **parameters):
         sent = queue.snapshot().sent
         parameters |= {"message_group_id": group or f"g{sent}", "message_deduplication_id": f"{sent}"}
     return queue.send_message(body, **parameters)
-
-
-class Says:
-    """A chooser that answers one point with these indexes, one after the other, then with nought."""
-
-    def __init__(self, name, *answers):
-        self.name = name
-        self.answers = list(answers)
-        self.asked = []
-
-    def choose(self, point, options):
-        self.asked.append((point.name, point.owner, len(options)))
-        return self.answers.pop(0) if point.name == self.name and self.answers else 0
 
 
 # ---- parameters
