@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from lambdasim.clock import Priority
 from lambdasim.sqs.limits import BATCH_MAX, REQUEST_CHUNK_BYTES
 from lambdasim.sqs.line import Consumer
 from lambdasim.sqs.message import Flight, Message, State
 from lambdasim.sqs.records import DELETED
 from lambdasim.sqs.store import Store, chunks
+from lambdasim.units import MICROSECONDS
 
 _DELETED: Final = State.DELETED
+
+_ASK_AGAIN_US: Final = MICROSECONDS  # after an answer was lost
 
 
 class Consumed(Store):
@@ -37,10 +41,13 @@ class Consumed(Store):
             is_small = self.largest_body_bytes * limit <= REQUEST_CHUNK_BYTES  # whatever was received
             self.billed_requests += 1 if is_small else chunks(flight.messages)
             if self._luck is None or not self._luck.loses_receive_response():
+                if flight.live < len(flight.messages):
+                    self._offer_again()
                 return flight
             self.let_go((flight,))  # in flight, and nobody has them (SQS-439); the consumer asks again
-            if not flight.live:
-                return None  # they are there again at once: it waits like others whose answer was empty
+            if not flight.live:  # they are there again at once; so that time goes on, it asks a little later
+                self.clock.timer(self.clock.now_us + _ASK_AGAIN_US, self._on_wake, priority=Priority.WAKE.value)
+                return None
 
     def delete_flight(self, flight: Flight) -> int:
         """Delete all messages of a flight none of which has left it: what `delete_batch` does, at once."""

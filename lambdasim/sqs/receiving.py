@@ -223,6 +223,8 @@ class Receiving(Sending):
         self.billed_requests += 1 if is_small else chunks(messages)
         if ask.attempt_id is not None:
             self._attempts.put(self.clock.now_us, ask.attempt_id, messages, flight)
+        if flight.live < len(messages):
+            self._offer_again()
         if self._luck is not None and self._luck.loses_receive_response():
             raise ResponseLostError(lost_answer("receive"))
         return [Delivery(self, message, ask.names, ask.attribute_names) for message in messages]

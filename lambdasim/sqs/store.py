@@ -217,6 +217,11 @@ class Store(Shelf):
             self._duplicate(luck, taken, now_us)
         return flight
 
+    def _offer_again(self) -> None:
+        """Let others in line have what was delivered and is visible at once, when this call is complete (SQS-208)."""
+        if self.visible and self._line.is_watched:
+            self.clock.soon(self._on_wake, None, Priority.WAKE.value)
+
     def _pick(self, limit: int, taken: list[Message], exhausted: list[Message]) -> None:
         """Take from the front of the deque and of the heap by rank; tell apart what a redrive policy moves away."""
         fresh, returned, redrive = self._fresh, self._returned, self._redrive

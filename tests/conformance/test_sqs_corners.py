@@ -207,6 +207,33 @@ def test_a_mapping_whose_answers_are_always_lost_does_not_spin(timeout_s):
     sim.check_invariants()
 
 
+class SaysOnce:
+    """A chooser that says one thing at each of some points, once."""
+
+    def __init__(self, **answers):
+        self.answers = {f"sqs.{name}": answer for name, answer in answers.items()}
+
+    def choose(self, point, options):
+        del options
+        return self.answers.pop(point.name, 0)
+
+
+@pytest.mark.rule("SQS-208", "SQS-306", "SQS-439")
+@pytest.mark.parametrize("is_lost", [True, False])
+def test_a_message_that_is_visible_again_at_once_is_not_left_to_waiting_pollers(is_lost):
+    """A duplicate after 0 s, its first answer lost or not: another slot of the mapping gets it, and nothing is left."""
+    faults = SqsFaults(duplicate_probability=0.5, lost_receive_response_probability=0.5)
+    sim = Simulation(faults=faults, choices=SaysOnce(duplicate=1, lost_receive_response=int(is_lost)))
+    orders = sim.create_queue("orders")
+    worker = sim.create_function("worker", duration=1)
+    sim.create_event_source_mapping(orders, worker)
+    sim.run(until=10)
+    orders.send_message("a")
+    sim.run()
+    assert (orders.snapshot().total, orders.snapshot().received) == (0, 2)
+    assert worker.snapshot().invocations == (1 if is_lost else 2)
+
+
 @pytest.mark.rule("SQS-170", "SQS-415")
 def test_arrivals_go_on_when_an_answer_is_lost_or_a_call_refused():
     """A feed has nobody who could hear of it: a lost answer is a message that is in, a refused call is none."""
