@@ -498,7 +498,7 @@ class Simulation:
         sent again.
 
         Args:
-            target: A queue, or a callable that takes the body.
+            target: A standard queue, or a callable that takes the body.
             arrivals: Instants in seconds since the start, never decreasing; or an object of `lambdasim.workload`, whose
                 instants count from now.
             message: The body, or a callable that makes it from the number of the arrival: 1, 2, …
@@ -675,6 +675,12 @@ def _refuse(call: str, others: Mapping[str, object]) -> None:
 def _sender(target: Queue | Callable[[str], object], message: str | Callable[[int], str]) -> Callable[[int], object]:
     """Return what sends the arrival of a number; a constant body is checked once."""
     if isinstance(target, Queue):
+        if target.is_fifo:
+            msg = (
+                f"target={target!r} is a FIFO queue, whose messages need a group; give a callable, such as "
+                "lambda body: queue.send_message(body, message_group_id=…, message_deduplication_id=…)"
+            )
+            raise UsageError(msg)
         if isinstance(message, str):
             return _unattended(target, target.sender(message))
         make = message

@@ -272,7 +272,8 @@ class Queue(Receiving):
             raise UsageError(msg)
         if isinstance(message, Delivery):
             message = message._message
-        if isinstance(message, Message) and message._belongs_to(self._series, self.arn):
+        is_own = isinstance(message, Message) and message._belongs_to(self._series, self.arn)
+        if is_own and message._sequence > self._last_before:
             newest = self._again.get(message._sequence, message)
             if newest._state is State.VISIBLE:
                 return

@@ -76,6 +76,21 @@ def test_a_deleted_message_comes_again_once_and_by_a_delivery_too(sim, queue):
         queue.redeliver(message)
 
 
+def test_a_queue_that_was_made_again_knows_nothing_of_the_messages_before():
+    """Also where the name is free at once."""
+    sim = Simulation(settings=[SqsConfig(recreate_wait_s=0)])
+    orders = sim.create_queue("orders")
+    orders.send_message("a")
+    (message,) = orders.messages
+    (delivery,) = orders.receive_message()
+    orders.delete_message(delivery.receipt_handle)
+    orders.delete_queue()
+    again = sim.create_queue("orders")
+    with pytest.raises(UsageError):
+        again.redeliver(message)
+    assert again.messages == ()
+
+
 # ---- policies that are on their way
 
 
@@ -243,6 +258,16 @@ def test_arrivals_go_on_when_an_answer_is_lost_or_a_call_refused():
         feed = sim.feed(orders, range(10))
         sim.run()
         assert (feed.is_done, orders.sent) == (True, least)
+
+
+def test_a_fifo_queue_is_fed_through_a_callable(sim):
+    """Arrivals have no group; the refusal says what to give."""
+    orders = sim.create_queue("orders.fifo", content_based_deduplication=True)
+    with pytest.raises(UsageError, match="message_group_id"):
+        sim.feed(orders, range(3))
+    sim.feed(lambda body: orders.send_message(body, message_group_id="g"), range(3), message=lambda n: f"order {n}")
+    sim.run()
+    assert bodies(orders.messages) == ["order 1", "order 2", "order 3"]
 
 
 @pytest.mark.rule("SQS-217", "SQS-601")
