@@ -291,17 +291,19 @@ class Store(Shelf):
 
     def _duplicate(self, luck: Luck, messages: Sequence[Message], now_us: int) -> None:
         """Let some of the messages that were just delivered become visible early (SQS-306)."""
-        for message in messages:
-            delay_us = luck.duplicate_delay_us()
-            flight = message._flight
-            if delay_us is None or flight is None or now_us + delay_us >= flight.deadline_us:
-                continue
-            self._leave_flight(message)
-            if delay_us:
-                self._fly(Flight(now_us + delay_us, [message], now_us, held=False))
-            else:
-                self._make_visible(message)
-        self._retime()
+        try:
+            for message in messages:
+                delay_us = luck.duplicate_delay_us()
+                flight = message._flight
+                if delay_us is None or flight is None or now_us + delay_us >= flight.deadline_us:
+                    continue
+                self._leave_flight(message)
+                if delay_us:
+                    self._fly(Flight(now_us + delay_us, [message], now_us, held=False))
+                else:
+                    self._make_visible(message)
+        finally:  # whoever is asked may fail
+            self._retime()
 
     # ---- leaving, and coming back
 

@@ -285,7 +285,7 @@ class ModelQueue:
     sends: list[tuple[int, str | None]] = field(default_factory=list)  # of which tenants
     purged_us: int | None = None
     grouped_us: int | None = None  # when a message with a group came first
-    is_deleted: bool = False
+    deleted_us: int | None = None
     events: list[tuple[int, str, int]] = field(default_factory=list)
     gauges: dict[int, dict[str, float]] = field(default_factory=dict)
 
@@ -384,7 +384,8 @@ class Model:
     def __init__(self) -> None:
         self.now_us = 0
         self.queues: dict[str, ModelQueue] = {}
-        self.deleted_us: dict[str, int] = {}
+        self.gone: list[ModelQueue] = []  # those that were deleted
+        self.deleted_us: dict[str, int] = {}  # by name, of the last one
         self.polls: list[Poll] = []  # in the order in which they began
         self.tasks: list[Task] = []
         self.numbers = 0
@@ -463,7 +464,8 @@ class Model:
             groups = {message.group for message in queue.in_state("in flight", now_us)}
             row["ApproximateNumberOfGroupsWithInflightMessages"] = len(groups)
             row["ApproximateNumberOfNoisyGroups"] = len(noisy)
-            row["is fair"] = queue.grouped_us is not None and queue.grouped_us < now_us
+            has_groups = queue.grouped_us is not None and queue.grouped_us < now_us
+            row["is fair"] = has_groups and queue.config.fair_queues != "off"
             queue.gauges[now_us] = row
 
     def expire(self, queue: ModelQueue) -> None:
@@ -507,7 +509,8 @@ class Model:
     def delete_queue(self, name: str) -> None:
         queue = self.find(name)
         del self.queues[name]
-        queue.is_deleted = True
+        queue.deleted_us = self.now_us
+        self.gone.append(queue)
         self.deleted_us[name] = self.now_us
         for message in list(queue.messages):  # SQS-060
             queue.leave(message, "lost with its queue")
@@ -1090,7 +1093,7 @@ class Model:
 
     def take_step(self, task: Task) -> None:
         source, now_us = task.source, self.now_us
-        if source.is_deleted:
+        if source.deleted_us is not None:
             task.status, task.reason = "FAILED", "AWS.SimpleQueueService.NonExistentQueue"
             return
         if source.is_fifo:
@@ -1139,7 +1142,7 @@ class Model:
 
     # ---- ours
 
-    def redeliver(self, name: str, message: Msg) -> None:
+    def redeliver(self, message: Msg) -> None:
         """An in-flight message of a standard queue comes back now; whoever holds it goes on holding it."""
         message.deadline_us = self.now_us
         self.wake()
