@@ -25,6 +25,7 @@ from lambdasim import (
     ConcurrencyPool,
     EnvironmentModel,
     EventSourceMapping,
+    Faults,
     Function,
     LambdaLimits,
     PollModel,
@@ -38,6 +39,7 @@ from lambdasim import (
     Seeded,
     Simulation,
     SqsConfig,
+    SqsFaults,
     ThrottleRetry,
 )
 from lambdasim.clock import ChoicePoint, Chooser, Record, Streams, Subscription, Task, Timer, Trace
@@ -49,6 +51,7 @@ from lambdasim.lambda_ import Context, FunctionSnapshot, Invocation, InvokeResul
 from lambdasim.metrics import Metrics, Series
 from lambdasim.simulation import Feed
 from lambdasim.sqs import Delivery, Message, QueueSnapshot, SendMessageResult, State
+from lambdasim.sqs.results import BatchResult, BatchResultErrorEntry, SendMessageBatchResult
 from lambdasim.workload import (
     Arrivals,
     Burst,
@@ -151,6 +154,45 @@ def test_queue() -> None:
     assert_type(orders.redrive_policy, str | None)
     assert_type(orders.dead_letter_queue, Queue | None)
     assert_type(orders.total_requests, int)
+
+
+def test_all_of_sqs() -> None:
+    """Operations beside those on single messages: keywords are checked, answers have types."""
+    sim = Simulation(faults=Faults.at_least_once())
+    assert_type(Faults.at_least_once(), Faults)
+    assert_type(SqsFaults.at_least_once(), SqsFaults)
+    dlq = sim.create_queue("jobs-dlq.fifo", fifo_queue=True)
+    jobs = sim.create_queue(
+        "jobs.fifo",
+        content_based_deduplication=True,
+        redrive_policy={"deadLetterTargetArn": dlq.arn, "maxReceiveCount": 3},
+        faults=SqsFaults(lost_send_ack_probability=0.0),
+        tags={"team": "jobs"},
+        region="eu-west-1" if sim.region == "eu-west-1" else None,
+    )
+    with pytest.raises(UsageError):
+        sim.create_queue("other", visibility_timout=30)  # type: ignore[call-arg]
+    batch = jobs.send_message_batch([{"id": "a", "message_body": "job 1", "message_group_id": "g"}])
+    assert_type(batch, SendMessageBatchResult)
+    assert_type(batch.successful[0].sequence_number, str | None)
+    assert_type(batch.failed, tuple[BatchResultErrorEntry, ...])
+    (delivery,) = jobs.receive_message(receive_request_attempt_id="r", message_attribute_names=["All"])
+    assert_type(delivery.message_group_id, str | None)
+    handle = delivery.receipt_handle
+    changed = jobs.change_message_visibility_batch([{"id": "a", "receipt_handle": handle, "visibility_timeout": 9}])
+    assert_type(changed, BatchResult)
+    assert_type(jobs.delete_message_batch([{"id": "a", "receipt_handle": handle}]).successful[0].id, str)
+    jobs.set_queue_attributes(visibility_timeout=60, policy=None)
+    assert_type(jobs.get_queue_attributes(["All"]).attributes, Mapping[str, str])
+    assert_type(jobs.list_queue_tags().tags, Mapping[str, str])
+    assert_type(sim.get_queue_url("jobs.fifo").queue_url, str)
+    assert_type(sim.list_queues(max_results=1).next_token, str | None)
+    assert_type(dlq.list_dead_letter_source_queues().queue_urls, tuple[str, ...])
+    task = sim.start_message_move_task(dlq, max_number_of_messages_per_second=1)
+    assert_type(task.task_handle, str)
+    assert_type(sim.list_message_move_tasks(dlq).results[0].failure_reason, str | None)
+    jobs.purge_queue()
+    jobs.delete_queue()
 
 
 def test_function() -> None:
