@@ -1,8 +1,8 @@
 """
 What is done to the simulator and to `tests.property.sqs_model` alike, and how their answers are compared.
 
-`BothSides` has one method per operation of SQS: it makes the call on both sides, and both must answer the same, or refuse
-it with the same words. What is done, and when, is said by the rules of `test_sqs_agrees_with_model`.
+`BothSides` has one method per operation of SQS: it makes the call on both sides, and both must answer the same, or
+refuse it with the same words. What is done, and when, is said by the rules of `test_sqs_agrees_with_model`.
 """
 
 from __future__ import annotations

@@ -354,6 +354,9 @@ class ModelQueue:
         """SQS-346."""
         return [entry for entry in self.scopes if entry[0] <= now_us][-1]
 
+    def window_ends_us(self) -> list[int]:
+        return [entry.at_us + self.config.dedup_window_s * SECOND_US for entry in self.memory]
+
     def change_scope(self, now_us: int, scope: str) -> None:
         """What is not yet in force is dropped for what is set now."""
         in_force = self.scope(now_us)
@@ -397,6 +400,9 @@ class Model:
             raise no_queue()
         return self.queues[name]
 
+    def messages_in(self, name: str, state: str) -> list[Msg]:
+        return self.queues[name].in_state(state, self.now_us) if name in self.queues else []
+
     # ---- time
 
     def due_us(self) -> list[int]:
@@ -417,7 +423,7 @@ class Model:
         found += [at_us + 60 * SECOND_US for at_us in self.deleted_us.values()]
         for queue in self.queues.values():
             found += [from_us for from_us, _ in queue.scopes]
-            found += [entry.at_us + queue.config.dedup_window_s * SECOND_US for entry in queue.memory]
+            found += queue.window_ends_us()
             found += [attempt.first_us + ATTEMPT_S * SECOND_US for attempt in queue.attempts]
             if queue.purged_us is not None:
                 found.append(queue.purged_us + queue.config.purge_interval_s * SECOND_US)
