@@ -168,8 +168,10 @@ class Shelf:
         if earliest_us is not None:
             assert self._timer is not None, f"{self.name}: nothing will end at {earliest_us}"
             assert self._timer.at_us <= earliest_us, f"{self.name}: the timer comes after {earliest_us}"
-        for message in messages:
-            assert self._ages.kept_since_us(message) + self._retention_us > now_us or self._expiry is not None
+        if messages:
+            first_us = min(self._ages.kept_since_us(message) for message in messages) + self._retention_us
+            assert self._expiry is not None, f"{self.name}: nothing will expire at {first_us}"
+            assert self._expiry.at_us <= max(first_us, now_us), f"{self.name}: the expiry comes after {first_us}"
         if self._groups is not None:
             self._groups.check_invariants(self.in_flight)
         elif self._lanes is not None:
@@ -361,6 +363,9 @@ class Shelf:
     def _keep_for(self, retention_us: int) -> None:
         """Keep messages so long from now on, those that are here too (SQS-092)."""
         self._retention_us = retention_us
+        if self._expiry is not None:  # it may be later than what comes next, though the queue is empty now
+            self._expiry.cancel()
+            self._expiry = None
         if self._expire():
             self._wake()
 

@@ -131,6 +131,26 @@ def test_a_queue_that_lingers_ends_when_its_name_is_used_again():
     assert [record.at_us for record in sim.trace.records if record.kind == "queue deleted"] == [seconds(5)]
 
 
+@pytest.mark.rule("SQS-092", "SQS-400")
+@pytest.mark.parametrize("how", ["delete", "purge"])
+def test_a_shorter_retention_holds_for_what_comes_after_the_queue_was_empty(sim, how):
+    """The end of retention that was due for a message long gone is not waited for."""
+    orders = sim.create_queue("orders", message_retention_period=900)
+    orders.send_message("a")
+    if how == "purge":
+        orders.purge_queue()
+    else:
+        orders.delete_message(orders.receive_message()[0].receipt_handle)
+    sim.run(until=10)
+    orders.set_queue_attributes(message_retention_period=60)
+    orders.send_message("b")
+    sim.run(until_us=seconds(70) - 1)
+    assert bodies(orders.messages) == ["b"]
+    sim.run(until=70)
+    assert orders.messages == ()
+    sim.check_invariants()
+
+
 # ---- wakes
 
 
