@@ -18,6 +18,7 @@ from lambdasim import Clock, Queue
 BODY = "x" * 256
 CHUNK = 50  # messages per stretch of one operation: the backlog stays nearly what it is
 GROUPS = 1_000
+ROUNDS = 3
 KINDS = ("standard", "FIFO", "fair")
 OPERATIONS = ("send", "receive", "change visibility", "delete", "expiry")
 SIZES = (100, 1_000, 10_000, 100_000, 1_000_000)
@@ -96,10 +97,13 @@ def measure(kind: str, waiting: int, messages: int) -> dict[str, float]:
 
 def main() -> None:
     for kind in KINDS:
-        columns = [in_fresh_process("benchmarks.growth", kind, size, 5_000) for size in SIZES]
+        columns = {size: [] for size in SIZES}
+        for turn in range(ROUNDS):
+            for size in reversed(SIZES) if turn % 2 else SIZES:
+                columns[size].append(in_fresh_process("benchmarks.growth", kind, size, 5_000))
         print(f"{kind + ', µs':24}" + "".join(f"{size:>11,}" for size in SIZES) + "   last / first")
         for name in OPERATIONS:
-            readings = [column[name] for column in columns]
+            readings = [median(column[name] for column in columns[size]) for size in SIZES]
             print(f"  {name:22}" + "".join(f"{it:11.2f}" for it in readings) + f"{readings[-1] / readings[0]:15.2f}")
 
 
