@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from attrs import frozen
-
 from lambdasim.sqs.faults import SqsFaults
 
 
-@frozen(kw_only=True, slots=False)
 class Faults(SqsFaults):
     """
     What may go wrong in a simulation; given as `faults=` to it, or narrower to one queue.

@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Context, Decimal
-from functools import partial
+from functools import cache, partial
 from hashlib import md5
 from operator import itemgetter
 from reprlib import repr as shown
@@ -35,14 +35,8 @@ except ValueError:  # a Python that keeps to FIPS wants to hear that nothing han
 ATTRIBUTES_MAX: Final = 10
 DIGITS_MAX: Final = 38
 
-_ILLEGAL: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _TOKEN: Final = re.compile("[!-~]{1,128}")
-
-# No period at either end, nor two in a row.
-_NAMES: Final = {
-    charset: re.compile(rf"(?!(?:aws|amazon)\.)(?=.{{1,256}}\Z)[{word}]+(?:\.[{word}]+)*", re.IGNORECASE | re.ASCII)
-    for charset, word in (("ascii", "A-Za-z0-9_-"), ("observed", "A-Za-z0-9_\u00c0-\u017f-"))
-}
+_WORDS: Final = {"ascii": "A-Za-z0-9_-", "observed": "A-Za-z0-9_\u00c0-\u017f-"}
 _TYPE: Final = re.compile(r"(String|Number|Binary)(?:\.(?s:.+))?")
 _TYPE_LENGTH_MAX: Final = 256
 
@@ -63,6 +57,18 @@ _MEMBERS: Final[Mapping[object, tuple[type | tuple[type, ...], str]]] = {
 }
 _EVERY_NAME: Final = ("All", ".*", "*")
 _TRACE_HEADER: Final = "AWSTraceHeader"
+
+
+@cache  # compiled when it is asked for: large classes take milliseconds, and most programs never need them
+def _illegal() -> re.Pattern[str]:
+    return re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+@cache
+def _name(charset: str) -> re.Pattern[str]:
+    """Return what a name is: no period at either end, nor two in a row."""
+    word = _WORDS[charset]
+    return re.compile(rf"(?!(?:aws|amazon)\.)(?=.{{1,256}}\Z)[{word}]+(?:\.[{word}]+)*", re.IGNORECASE | re.ASCII)
 
 
 @frozen(repr=False, weakref_slot=False)
@@ -162,10 +168,10 @@ def check_body(body: object, invalid_chars: str) -> str:
         raise ParamValidationError(f"message_body={shown(body)} is no text; SQS carries strings, so json.dumps it")
     if not body:
         raise MissingRequiredParameterException("The request must contain the parameter MessageBody.")
-    if (body.isascii() and body.isprintable()) or not _ILLEGAL.search(body):
+    if (body.isascii() and body.isprintable()) or not _illegal().search(body):
         return body
     if invalid_chars == "replace":
-        return _ILLEGAL.sub("\ufffd", body)
+        return _illegal().sub("\ufffd", body)
     raise InvalidMessageContents(
         "Invalid characters found. Valid unicode characters are #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | "
         "#x10000 to #x10FFFF"
@@ -196,7 +202,7 @@ def parse_message_attributes(given: object, charset: Literal["ascii", "observed"
     parts: list[str | bytes] = []
     for attribute in attributes:
         name = attribute.name
-        if not _NAMES[charset].fullmatch(name):
+        if not _name(charset).fullmatch(name):
             raise InvalidParameterValueException(f"Message (user) attribute name '{name}' is invalid.")
         kind = _kind_of(attribute)
         value = _value_of(attribute, "user", is_binary=kind == "Binary")
@@ -328,7 +334,7 @@ def _kind_of(attribute: _Given) -> str:
             f"Message (user) attribute '{attribute.name}' must contain a non-empty message attribute type."
         )
     found = _TYPE.fullmatch(data_type)
-    if found is None or len(data_type) > _TYPE_LENGTH_MAX or _ILLEGAL.search(data_type):
+    if found is None or len(data_type) > _TYPE_LENGTH_MAX or _illegal().search(data_type):
         raise InvalidParameterValueException(
             f"The type of message (user) attribute '{attribute.name}' is invalid. You must use only the following "
             "supported type prefixes: Binary, Number, String."
@@ -348,7 +354,7 @@ def _value_of(attribute: _Given, whose: str, *, is_binary: bool) -> str | bytes:
             f"Message ({whose}) attribute '{attribute.name}' must contain a non-empty value of type "
             f"'{'Binary' if is_binary else 'String'}'."
         )
-    if isinstance(value, str) and not (value.isascii() and value.isprintable()) and _ILLEGAL.search(value):
+    if isinstance(value, str) and not (value.isascii() and value.isprintable()) and _illegal().search(value):
         raise InvalidParameterValueException(
             f"Message ({whose}) attribute '{attribute.name}' contains invalid characters."
         )
