@@ -14,7 +14,6 @@ from lambdasim.errors.sqs import (
 )
 from lambdasim.sqs.batch import DELETE_MEMBERS, VISIBILITY_MEMBERS, Entry, check_entries, failure
 from lambdasim.sqs.checks import check_number, check_text, is_whole
-from lambdasim.sqs.latency import take_time
 from lambdasim.sqs.limits import VISIBILITY_MAX_S
 from lambdasim.sqs.message import FifoMessage, Flight, Message, State
 from lambdasim.sqs.receiving import Receiving
@@ -73,9 +72,7 @@ class Queue(Receiving):
     Rules: SQS-020 to SQS-029, SQS-040, SQS-080 to SQS-107.
     """
 
-    def _take_time(self) -> None:
-        for operation in _OPERATIONS:
-            setattr(self, operation, take_time(self.clock, self._latency_us, getattr(self, operation)))
+    _operations = _OPERATIONS
 
     def __repr__(self) -> str:
         """Show the name and the counts."""

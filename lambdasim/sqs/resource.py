@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, Protocol, Unpack, cast
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol, Unpack, cast
 
 from attrs import evolve
 
@@ -30,6 +30,7 @@ from lambdasim.sqs.checks import check_texts
 from lambdasim.sqs.deduplication import Attempts, SentIds
 from lambdasim.sqs.faults import SqsFaults
 from lambdasim.sqs.handles import Handles
+from lambdasim.sqs.latency import take_time
 from lambdasim.sqs.limits import SqsConfig
 from lambdasim.sqs.names import check_name, queue_url
 from lambdasim.sqs.paging import page
@@ -66,6 +67,8 @@ class Home(Protocol):
 
 class Resource(Shown):
     """What `Queue` has beside its messages."""
+
+    _operations: ClassVar[tuple[str, ...]] = ()  # calls of AWS, which may take time (SQS-005)
 
     def __init__(
         self,
@@ -130,11 +133,8 @@ class Resource(Shown):
         self._put_in_force(attributes_in_force)
         self._look_for_guards()
         if self._latency_us:
-            self._take_time()
-
-    def _take_time(self) -> None:
-        """Let the operations take time (SQS-005); `Queue` knows which there are."""
-        raise NotImplementedError
+            for operation in self._operations:
+                setattr(self, operation, take_time(clock, self._latency_us, getattr(self, operation)))
 
     # ---- who may call
 

@@ -10,6 +10,9 @@ knows what is oldest.
 retention. The first is in the foreground only while somebody waits for what comes back, and nobody else has events to
 come for it: a flight that a mapping holds keeps the simulation going by its invocation.
 
+**Waking.** Whatever makes a message visible ends with `_wake`: the parties in line receive before the call returns
+(SQS-004). Ends of delays and timeouts are C1 events, so their wake-ups are events of C2.
+
 **Minutes.** Whoever is about to change something compares now with `_border_us` first, and calls `_turn` when a minute
 has ended: counters and gauges are read then (`Ledger`).
 """
@@ -17,7 +20,8 @@ has ended: counters and gauges are read then (`Ledger`).
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -276,9 +280,51 @@ class Shelf:
         else:
             self._order.ready(message)
 
+    # ---- waking who waits
+
+    @contextmanager
+    def _holding_wakes(self, *, in_c1: bool = False) -> Iterator[None]:
+        """Let nobody in line receive before the call is complete, or before everything of C1 has happened (SQS-004)."""
+        if self._is_waking:
+            yield
+            return
+        self._is_waking = True
+        try:
+            yield
+        finally:
+            self._is_waking = self._wakes_again = False
+            if not in_c1:
+                self._wake()
+            elif self.visible and self._line.is_watched:
+                self.clock.soon(self._on_wake, None, Priority.WAKE.value)
+
     def _wake(self, *, at_wake: bool = False) -> None:
-        """Offer what is visible to the parties in line; the store does."""
-        raise NotImplementedError
+        """Offer what is visible to the parties in line, longest-waiting first, until nobody wants more (SQS-209)."""
+        if self._is_waking:
+            self._wakes_again = True  # the loop below looks again
+            return
+        order = self._order
+        if order is not None and not order.has_some():
+            return
+        line, luck = self._line, self._luck
+        consumers = line.consumers
+        self._is_waking = True
+        try:
+            if luck is not None and luck.is_about_polls:
+                while self.visible and (line.serve_any(luck, self.clock.now_us, at_wake=at_wake) or self._wakes_again):
+                    self._wakes_again = False
+            elif len(consumers) == 1 and not line.polls:
+                consumer = consumers[0]
+                while self.visible and consumer.waits and (consumer.serve(at_wake=at_wake) or self._wakes_again):
+                    self._wakes_again = False
+            else:
+                while self.visible and (line.serve_first(at_wake=at_wake) or self._wakes_again):
+                    self._wakes_again = False
+        finally:
+            self._is_waking = self._wakes_again = False
+        if self.visible and consumers and (order is None or order.has_some()):
+            for consumer in consumers:
+                consumer.notice_backlog()
 
     # ---- what happens by itself
 

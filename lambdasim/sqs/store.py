@@ -3,15 +3,11 @@ How messages come to a queue, are received, and leave it.
 
 **Order.** A receive takes from the two lines of a standard queue in order of rank (SQS-300), or from the order that
 stands instead of them.
-
-**Waking.** Whatever makes a message visible ends with `_wake`: the parties in line receive before the call returns
-(SQS-004). Ends of delays and timeouts are C1 events, so their wake-ups are events of C2.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from heapq import heappop, heappush
 from typing import Final
 
@@ -108,50 +104,6 @@ class Store(Shelf):
         return message
 
     # ---- being received
-
-    @contextmanager
-    def _holding_wakes(self, *, in_c1: bool = False) -> Iterator[None]:
-        """Let nobody in line receive before the call is complete, or before everything of C1 has happened (SQS-004)."""
-        if self._is_waking:
-            yield
-            return
-        self._is_waking = True
-        try:
-            yield
-        finally:
-            self._is_waking = self._wakes_again = False
-            if not in_c1:
-                self._wake()
-            elif self.visible and self._line.is_watched:
-                self.clock.soon(self._on_wake, None, Priority.WAKE.value)
-
-    def _wake(self, *, at_wake: bool = False) -> None:
-        """Offer what is visible to the parties in line, longest-waiting first, until nobody wants more (SQS-209)."""
-        if self._is_waking:
-            self._wakes_again = True  # the loop below looks again
-            return
-        order = self._order
-        if order is not None and not order.has_some():
-            return
-        line, luck = self._line, self._luck
-        consumers = line.consumers
-        self._is_waking = True
-        try:
-            if luck is not None and luck.is_about_polls:
-                while self.visible and (line.serve_any(luck, self.clock.now_us, at_wake=at_wake) or self._wakes_again):
-                    self._wakes_again = False
-            elif len(consumers) == 1 and not line.polls:
-                consumer = consumers[0]
-                while self.visible and consumer.waits and (consumer.serve(at_wake=at_wake) or self._wakes_again):
-                    self._wakes_again = False
-            else:
-                while self.visible and (line.serve_first(at_wake=at_wake) or self._wakes_again):
-                    self._wakes_again = False
-        finally:
-            self._is_waking = self._wakes_again = False
-        if self.visible and consumers and (order is None or order.has_some()):
-            for consumer in consumers:
-                consumer.notice_backlog()
 
     def _select(self, limit: int, visibility_us: int, *, held: bool, is_short: bool = False) -> Flight | None:
         """
