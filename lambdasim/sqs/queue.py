@@ -12,12 +12,12 @@ from lambdasim.errors.sqs import (
     MissingRequiredParameterException,
     ReceiptHandleIsInvalid,
 )
-from lambdasim.sqs.batch import DELETE_MEMBERS, VISIBILITY_MEMBERS, Entry, check_entries, failure
+from lambdasim.sqs.batch import DELETE_MEMBERS, VISIBILITY_MEMBERS, Entry, check_entries, failure, plain_entries
 from lambdasim.sqs.checks import check_number, check_text, is_whole
 from lambdasim.sqs.limits import VISIBILITY_MAX_S
 from lambdasim.sqs.message import FifoMessage, Flight, Message, State
 from lambdasim.sqs.receiving import Receiving
-from lambdasim.sqs.results import BatchResult, BatchResultEntry, Delivery
+from lambdasim.sqs.results import BatchResult, BatchResultErrorEntry, Delivery
 from lambdasim.units import MICROSECONDS
 
 _HANDLE: Final = ("receipt_handle", check_text)
@@ -121,13 +121,19 @@ class Queue(Receiving):
         """
         if self._is_guarded:
             self._guard(is_about_messages=True)
+        if self._order is None and self._luck is None and self._throughput is None:
+            plain = plain_entries(entries, "receipt_handle")
+            shown = None if plain is None else self._handles.look_up(plain[1])
+            if plain is not None and shown is not None:
+                self._begin_call()
+                return self._delete_named(shown, plain[0], ())
         checked = check_entries(entries, "DeleteMessageBatchRequestEntry", DELETE_MEMBERS, _HANDLE)
         if self._throughput is not None:
             self._limit_rate(_DELETE, [self._named_by(entry) for entry in checked])
         self._begin_call()
         if self._order is None and self._luck is None:
             return self._delete_plain_batch(checked)
-        done: list[BatchResultEntry] = []
+        done: list[str] = []
         failed = []
         with self._holding_wakes():
             for entry in checked:
@@ -142,30 +148,39 @@ class Queue(Receiving):
                 except SqsError as error:
                     failed.append(failure(entry, error))
                 else:
-                    done.append(BatchResultEntry(entry["id"]))
-        return BatchResult(successful=tuple(done), failed=tuple(failed))
+                    done.append(entry["id"])
+        return BatchResult(done, tuple(failed))
 
     def _delete_plain_batch(self, entries: Iterable[Entry]) -> BatchResult:
         """Delete from a queue without an order and without luck: all that is found at once."""
-        messages: list[Message] = []
-        deliveries: list[int] = []
-        done: list[BatchResultEntry] = []
+        named: list[tuple[int, int]] = []
+        done: list[str] = []
         failed = []
-        parse, find = self._handles.parse, self._by_handle.get
         for entry in entries:
             try:
-                sequence, delivery = parse(entry.get("receipt_handle"))
+                named.append(self._handles.parse(entry.get("receipt_handle")))
             except SqsError as error:
                 failed.append(failure(entry, error))
-                continue
+            else:
+                done.append(entry["id"])
+        return self._delete_named(named, done, tuple(failed))
+
+    def _delete_named(
+        self, named: Iterable[tuple[int, int]], done: list[str], failed: tuple[BatchResultErrorEntry, ...]
+    ) -> BatchResult:
+        """Delete by (place of the message, number of the delivery); what is gone already counts as deleted."""
+        messages: list[Message] = []
+        deliveries: list[int] = []
+        find = self._by_handle.get
+        for sequence, delivery in named:
             message = find(sequence)
-            if message is not None:
+            if message is None:
+                self._delete_successes += 1
+            else:
                 messages.append(message)
                 deliveries.append(delivery)
-            done.append(BatchResultEntry(entry["id"]))
-        self._delete_successes += len(done) - len(messages)
         self._delete_all(messages, deliveries)
-        return BatchResult(successful=tuple(done), failed=tuple(failed))
+        return BatchResult(done, failed)
 
     # ---- visibility
 
@@ -225,7 +240,7 @@ class Queue(Receiving):
         if self._throughput is not None:
             self._limit_rate(_CHANGE, [self._named_by(entry) for entry in checked])
         self._begin_call()
-        done: list[BatchResultEntry] = []
+        done: list[str] = []
         failed = []
         with self._holding_wakes():
             for entry in checked:
@@ -243,8 +258,8 @@ class Queue(Receiving):
                 except SqsError as error:
                     failed.append(failure(entry, error))
                 else:
-                    done.append(BatchResultEntry(entry["id"]))
-        return BatchResult(successful=tuple(done), failed=tuple(failed))
+                    done.append(entry["id"])
+        return BatchResult(done, tuple(failed))
 
     # ---- ours
 

@@ -305,9 +305,10 @@ class Receiving(Sending):
 
     def _handle_of(self, message: Message, delivery: int) -> str:
         """Return the handle of a delivery, and remember the message: somebody may come back with it."""
+        sequence = message._sequence
         if message._flight is not None or message._state is State.VISIBLE:
-            self._by_handle[message._sequence] = message
-        return self._handles.text(message._sequence, delivery)
+            self._by_handle[sequence] = message
+        return self._handles.show(sequence, delivery)
 
     def _system_attributes(self, message: Message, receive_count: int, first_us: int | None) -> dict[str, str]:
         start_us = self.clock.start_us

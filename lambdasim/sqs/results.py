@@ -7,10 +7,10 @@ read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from lambdasim.sqs.content import MessageAttributes, md5_hex
 
@@ -273,20 +273,49 @@ class SendMessageBatchResultEntry(SendMessageResult):
         return f"SendMessageBatchResultEntry(id={self.id!r}, message_id={self.message_id!r})"
 
 
-@frozen(kw_only=True)
 class SendMessageBatchResult:
     """The answer to a batch of sends: entries in the order given (SQS-180)."""
 
-    successful: tuple[SendMessageBatchResultEntry, ...]
-    failed: tuple[BatchResultErrorEntry, ...]
+    __slots__ = ("_accepted", "_entries", "_failed")
+
+    def __init__(
+        self,
+        accepted: Iterable[tuple[str, Message, SendMessageResult | None]],
+        failed: tuple[BatchResultErrorEntry, ...] = (),
+    ) -> None:
+        self._accepted = accepted
+        self._entries: tuple[SendMessageBatchResultEntry, ...] | None = None  # made when somebody looks
+        self._failed = failed
+
+    @property
+    def successful(self) -> tuple[SendMessageBatchResultEntry, ...]:
+        """The messages that are in."""
+        if self._entries is None:
+            self._entries = tuple([SendMessageBatchResultEntry(*entry) for entry in self._accepted])
+            self._accepted = ()
+        return self._entries
+
+    @property
+    def failed(self) -> tuple[BatchResultErrorEntry, ...]:
+        """What was refused."""
+        return self._failed
+
+    def __repr__(self) -> str:
+        """Show the entries."""
+        return f"SendMessageBatchResult(successful={self.successful!r}, failed={self.failed!r})"
 
 
-@frozen(kw_only=True)
+@frozen
 class BatchResult:
     """The answer to a batch of deletes or of visibility changes: entries in the order given (SQS-180)."""
 
-    successful: tuple[BatchResultEntry, ...]
-    failed: tuple[BatchResultErrorEntry, ...]
+    _ids: Sequence[str] = field(repr=False)
+    failed: tuple[BatchResultErrorEntry, ...] = ()
+
+    @property
+    def successful(self) -> tuple[BatchResultEntry, ...]:
+        """The entries that were done."""
+        return tuple([BatchResultEntry(entry_id) for entry_id in self._ids])
 
 
 # ---- queues

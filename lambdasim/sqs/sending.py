@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import repeat
 from typing import Any, Final, NamedTuple, cast
 
 from lambdasim.errors import ResponseLostError, SqsError
@@ -11,7 +12,7 @@ from lambdasim.errors.sqs import (
     InvalidParameterValueException,
     MissingRequiredParameterException,
 )
-from lambdasim.sqs.batch import SEND_MEMBERS, Entry, check_entries, failure
+from lambdasim.sqs.batch import SEND_MEMBERS, Entry, check_entries, failure, plain_entries
 from lambdasim.sqs.checks import check_number, is_whole, lost_answer, not_for_this_type
 from lambdasim.sqs.content import (
     MessageAttributes,
@@ -29,7 +30,6 @@ from lambdasim.sqs.results import (
     BatchResultErrorEntry,
     LadenSendMessageResult,
     SendMessageBatchResult,
-    SendMessageBatchResultEntry,
     SendMessageResult,
 )
 from lambdasim.sqs.store import requests_of
@@ -171,6 +171,17 @@ class Sending(Resource):
         """
         if self._is_guarded:
             self._guard(is_about_messages=True)
+        if self._is_plain and self._throughput is None and not self._delay_us:
+            plain = plain_entries(entries, "message_body")
+            size = None if plain is None else self._plain_size(plain[1])
+            if plain is not None and size is not None:
+                messages = self._send_all(plain[1])
+                self.requests += 1
+                self.billed_requests += requests_of(size)
+                line = self._line
+                if line.consumers or line.polls:
+                    self._wake()
+                return SendMessageBatchResult(zip(plain[0], messages, repeat(None)))
         checked = check_entries(entries, "SendMessageBatchRequestEntry", SEND_MEMBERS)
         total = 0
         for entry in checked:
@@ -214,7 +225,7 @@ class Sending(Resource):
             self.billed_requests += requests_of(sum([size for _, _, size, _ in drafts])) - 1
         if self._luck is not None and self._luck.loses_send_ack():
             raise ResponseLostError(lost_answer("send"))
-        return SendMessageBatchResult(successful=tuple(done), failed=tuple(failed))
+        return SendMessageBatchResult(done, tuple(failed))
 
     # ---- how a send is checked and done
 
@@ -229,6 +240,16 @@ class Sending(Resource):
         self._checked_body = checked
         self._checked_size = len(checked) if checked.isascii() else len(checked.encode())
         return checked, self._checked_size
+
+    def _plain_size(self, bodies: list[Any]) -> int | None:
+        """Return the size of bodies that are legal whatever their limit; None: look at each."""
+        try:
+            together = "".join(bodies)
+        except TypeError:
+            return None
+        size = len(together)
+        is_plain = together.isascii() and together.isprintable() and all(bodies)
+        return size if is_plain and size <= min(self._max_bytes, self.config.max_payload_bytes) else None
 
     def _draft(
         self,
@@ -299,11 +320,13 @@ class Sending(Resource):
         if entry.get("message_deduplication_id") is None and not self._in_force.content_based_deduplication:
             raise InvalidParameterValueException(_NO_DEDUPLICATION_ID)
 
-    def _accept_entry(self, entry_id: str, body: str, size: int, draft: _Draft | None) -> SendMessageBatchResultEntry:
+    def _accept_entry(
+        self, entry_id: str, body: str, size: int, draft: _Draft | None
+    ) -> tuple[str, Message, SendMessageResult | None]:
         if draft is None:
-            return SendMessageBatchResultEntry(entry_id, self._send(body, size, self._delay_us))
+            return entry_id, self._send(body, size, self._delay_us), None
         sent = self._accept(draft)
-        return SendMessageBatchResultEntry(entry_id, sent._message, sent)
+        return entry_id, sent._message, sent
 
     def _accept(self, draft: _Draft) -> SendMessageResult:
         """Put a checked message in; a duplicate is not put in again (SQS-344)."""
