@@ -4,12 +4,17 @@ from lambdasim.clock import Benign, Clock, Seeded
 from lambdasim.esm import BackoffModel, BatchWindowModel, EventSourceMapping, PollModel, ScalingModel, ThrottleRetry
 from lambdasim.faults import Faults
 from lambdasim.lambda_ import (
+    AsyncFaults,
+    AsyncModel,
     ColdStartModel,
     ConcurrencyPool,
     EnvironmentModel,
     Function,
+    InvocationTimedOut,
+    LambdaFaults,
     LambdaLimits,
     PriceBook,
+    ProvisioningModel,
     RpsModel,
     RuntimeModel,
     ScalingRate,
@@ -20,6 +25,8 @@ from lambdasim.sqs import Queue, RedrivePolicy, SqsConfig, SqsFaults
 __version__ = "0.1.0"
 
 __all__ = [
+    "AsyncFaults",
+    "AsyncModel",
     "BackoffModel",
     "BatchWindowModel",
     "Benign",
@@ -30,9 +37,12 @@ __all__ = [
     "EventSourceMapping",
     "Faults",
     "Function",
+    "InvocationTimedOut",
+    "LambdaFaults",
     "LambdaLimits",
     "PollModel",
     "PriceBook",
+    "ProvisioningModel",
     "Queue",
     "RedrivePolicy",
     "RpsModel",

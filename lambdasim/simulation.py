@@ -11,19 +11,20 @@ from typing import Any, Final, Protocol, TypeVar, Unpack, cast, runtime_checkabl
 from attrs import evolve
 
 from lambdasim.clock import Chooser, Clock, Priority, Record, Subscription, Task, Timer, Trace
-from lambdasim.errors import ParamValidationError, ResponseLostError, UsageError
-from lambdasim.errors.lambda_ import (
-    InvalidParameterValueException,
-    ResourceConflictException,
-    ResourceNotFoundException,
-)
+from lambdasim.errors import ResponseLostError, UsageError
+from lambdasim.errors.lambda_ import InvalidParameterValueException, ResourceNotFoundException
 from lambdasim.errors.sqs import QueueDoesNotExist, RequestThrottled
 from lambdasim.esm import EventSourceMapping
 from lambdasim.esm.limits import MAPPING_SETTINGS
 from lambdasim.esm.mapping import check_numbers
-from lambdasim.lambda_ import ConcurrencyPool, Function, LambdaLimits, PriceBook, RpsModel
-from lambdasim.lambda_.function import Handler
+from lambdasim.faults import GROUPS, async_part, lambda_part, sqs_part
+from lambdasim.lambda_ import AsyncFaults, Function, InvokeResult, LambdaFaults, LambdaLimits, PriceBook, RpsModel
+from lambdasim.lambda_.destinations import Attributes, Deliver
 from lambdasim.lambda_.limits import FUNCTION_SETTINGS, DurationLike
+from lambdasim.lambda_.names import one_qualifier
+from lambdasim.lambda_.registry import AccountSettings, Functions, LambdaEndpoint, ListFunctionsResult
+from lambdasim.lambda_.remote import Remote, Wire
+from lambdasim.lambda_.version import Handler
 from lambdasim.metrics import Metrics
 from lambdasim.settings import Settings
 from lambdasim.sqs import Endpoint, Queue, Registry, SqsConfig, SqsFaults
@@ -143,7 +144,8 @@ class Simulation:
         choices: Who answers what AWS leaves open. When nobody is given: the benign default, and where faults are on,
             draws with the seed of the simulation.
         settings: Value objects that hold for everything made here, at most one of a class.
-        execution: `"plain"`: a handler runs whole at the instant at which it starts.
+        execution: `"plain"`: a handler runs whole at the instant at which it starts; `"interleaved"`: it is suspended
+            where it sleeps, calls a service or touches something remote.
         trace: How many records are kept; None for all, 0 for none.
     Raises:
         UsageError: A value that means nothing here.
@@ -166,17 +168,17 @@ class Simulation:
         region: str = "us-east-1",
         account_id: str = "123456789012",
         concurrent_executions: int | None = None,
-        faults: SqsFaults | None = None,
+        faults: SqsFaults | LambdaFaults | AsyncFaults | None = None,
         choices: Chooser | None = None,
         settings: Iterable[object] = (),
         execution: str = "plain",
         trace: int | None = 10_000,
     ) -> None:
-        if faults is not None and not isinstance(faults, SqsFaults):
+        if faults is not None and not isinstance(faults, GROUPS):
             msg = f"faults={faults!r}: give Faults, such as Faults(duplicate_probability=0.05)"
             raise UsageError(msg)
-        if execution != "plain":
-            msg = f"execution={execution!r} is not modelled in this version; it is 'plain'"
+        if execution not in ("plain", "interleaved"):
+            msg = f"execution={execution!r}: it is 'plain' or 'interleaved'"
             raise UsageError(msg)
         given = list(settings)
         self._place: dict[str, Any] = {"region": region, "account_id": account_id, "partition": partition_of(region)}
@@ -191,21 +193,22 @@ class Simulation:
             msg = f"choices={choices!r} cannot choose; give an object with choose(point, options), such as Seeded(1)"
             raise UsageError(msg)
         self.clock = Clock(seed=seed, start=start, choices=choices, trace=trace)
-        self.pool = ConcurrencyPool.of(self._settings.get(LambdaLimits), self._settings.get(RpsModel))
         self.prices = self._settings.get(PriceBook)
         self.faults = faults
+        self.execution = execution
         self._registry = Registry(self.clock)
-        self._endpoints: dict[tuple[str, str], Endpoint] = {}
-        self._sqs = self._endpoint(region, account_id)
-        self._functions: dict[str, Function] = {}
+        self._functions = Functions(self.clock, self._queue_target)
+        self._endpoints: dict[tuple[str, str], tuple[Endpoint, LambdaEndpoint]] = {}
+        self._sqs, self._lambda = self._endpoint(region, account_id)
+        self.pool = self._lambda.pool
         self._mappings: dict[str, EventSourceMapping] = {}
         self._feeds: dict[str, int] = {}  # by the name of the target: no feed moves the arrivals of another
-        self.metrics = Metrics(self.clock, self.pool, self._sqs, self._functions, self._mappings)
+        self.metrics = Metrics(self.clock, self.pool, self._sqs, self._lambda, self._mappings)
 
     def __repr__(self) -> str:
         """Show the instant and how much there is."""
         return (
-            f"<simulation at {self.now} s: {len(self._registry.queues)} queues, {len(self._functions)} functions, "
+            f"<simulation at {self.now} s: {len(self._registry.queues)} queues, {len(self.functions)} functions, "
             f"{len(self._mappings)} mappings>"
         )
 
@@ -313,7 +316,7 @@ class Simulation:
 
         Rules: SQS-040 to SQS-046.
         """
-        endpoint = self._endpoint(region or self.region, account_id or self.account_id)
+        endpoint, _ = self._endpoint(region or self.region, account_id or self.account_id)
         return endpoint.create_queue(
             queue_name, attributes=attributes, tags=tags, settings=settings, faults=faults, **keywords
         )
@@ -395,49 +398,138 @@ class Simulation:
     def create_function(
         self,
         function_name: str,
-        handler: Handler | None = None,
+        handler: Handler | str | None = None,
         *,
+        init: Callable[[], Any] | None = None,
+        execution: str | None = None,
         timeout: int | None = None,
         memory_size: int | None = None,
+        environment: Mapping[str, str] | None = None,
         duration: DurationLike | None = None,
         failure_rate: float = 0.0,
         reserved_concurrent_executions: int | None = None,
         architecture: str = "x86_64",
+        log_group: str | None = None,
+        dead_letter_target_arn: str | Queue | None = None,
+        description: str = "",
+        faults: LambdaFaults | AsyncFaults | None = None,
         settings: Iterable[object] = (),
+        region: str | None = None,
+        account_id: str | None = None,
         **others: object,
     ) -> Function:
         """
         Make a function; arguments are those of `Function`.
 
+        Args:
+            function_name: Of the function.
+            handler: A function of event and context, its name as text, or None.
+            execution: `"plain"` or `"interleaved"`; that of the simulation by default.
+            faults: What may go wrong in this function, instead of what may in the simulation.
+            settings: At most one of a class, for this function.
+            region, account_id: Where and whose it is; those of the simulation by default.
         Raises:
             ResourceConflictException: There is one of this name (LAM-023).
             UsageError: A parameter that this version does not have, by name.
         """
         _refuse("create_function", others)
-        narrower = Settings(
-            settings, allowed=FUNCTION_SETTINGS, where=f"function {function_name!r}", wider=self._settings
-        )
-        if any(function.name == function_name for function in self._functions.values()):
-            msg = f"Function already exist: {function_name}"
-            raise ResourceConflictException(msg)
-        function = Function(
+        if faults is not None and not isinstance(faults, LambdaFaults | AsyncFaults):
+            msg = f"faults={faults!r} of function {function_name!r}: give Faults or LambdaFaults"
+            raise UsageError(msg)
+        _, endpoint = self._endpoint(region or self.region, account_id or self.account_id)
+        return endpoint.create_function(
             function_name,
             handler,
-            self.clock,
-            pool=self.pool,
+            init=init,
+            execution=execution,
             timeout=timeout,
             memory_size=memory_size,
+            environment=environment,
             duration=duration,
             failure_rate=failure_rate,
             reserved_concurrent_executions=reserved_concurrent_executions,
             architecture=architecture,
-            settings=narrower,
-            region=self.region,
-            account_id=self.account_id,
-            partition=self._place["partition"],
+            log_group=log_group,
+            dead_letter_target_arn=dead_letter_target_arn,
+            description=description,
+            faults=lambda_part(faults),
+            async_faults=async_part(faults),
+            settings=settings,
         )
-        self._functions[function.arn] = function
-        return function
+
+    def list_functions(self, max_items: int | None = None, marker: str | None = None) -> ListFunctionsResult:
+        """
+        Return the functions of this region and account, by name.
+
+        Args:
+            max_items: 1 to 10,000; None: all.
+            marker: Of the page before.
+        """
+        return self._lambda.list_functions(max_items, marker)
+
+    def get_account_settings(self) -> AccountSettings:
+        """Return the concurrency of the account, what of it is unreserved, and the number of functions (LAM-158)."""
+        return self._lambda.get_account_settings()
+
+    def invoke(
+        self,
+        function_name: str | Function,
+        payload: object = None,
+        *,
+        invocation_type: str = "RequestResponse",
+        qualifier: str | None = None,
+        log_type: str | None = None,
+        client_context: str | Mapping[str, Any] | None = None,
+    ) -> InvokeResult:
+        """
+        Invoke a function by what a caller of AWS may name it: see `Function.invoke`.
+
+        Args:
+            function_name: A name, partial ARN or ARN, each with a qualifier or without; or the function.
+            qualifier: A version or alias, unless the name has one.
+        Raises:
+            InvalidParameterValueException: Both have one, and they differ (LAM-021).
+            ResourceNotFoundException: There is no such function.
+        """
+        function, derived = self._lambda.find(function_name, qualifier)
+        return function.invoke(
+            payload,
+            invocation_type=invocation_type,
+            qualifier=one_qualifier(derived, qualifier),
+            log_type=log_type,
+            client_context=client_context,
+        )
+
+    @property
+    def claimed_share(self) -> float:
+        """Percent of the account's concurrency that is claimed now (LAM-267)."""
+        return self.pool.claimed / self.pool.account_concurrency * 100
+
+    def register_target(self, arn: str, target: Deliver | None) -> None:
+        """
+        Let a callable stand for a topic, an event bus or a bucket that records of asynchronous events go to.
+
+        Args:
+            arn: Of the topic, bus or bucket.
+            target: Takes one message, a dictionary: `TopicArn`, `Message` and `MessageAttributes`; `Source`,
+                `DetailType`, `Resources`, `Detail` and `EventBusName`; or `Bucket`, `Key` and `Body`. What it raises
+                refuses the message. None: there is no such target any more.
+
+        Rules: ASY-070, ASY-074, ASY-075.
+        """
+        self._functions.register(arn, target)
+
+    def remote(self, obj: T, latency: Duration = 0) -> T:
+        """
+        Return *obj* as it is behind a wire.
+
+        Each operation on it is a place where an interleaved handler may be overtaken, crash or time out.
+
+        Args:
+            obj: A dict, a list, a set, a fake of a service, anything.
+            latency: Seconds that each operation takes, half of them before its effect.
+        """
+        return cast("T", Remote(obj, Wire(self.clock, latency)))
 
     def create_event_source_mapping(
         self,
@@ -531,29 +623,12 @@ class Simulation:
 
     def function(self, ref: str | Function) -> Function:
         """
-        Return a function by name, partial ARN or ARN.
+        Return a function by name, partial ARN or ARN; a qualifier makes no difference.
 
         Raises:
             ResourceNotFoundException: There is none (LAM-065).
         """
-        if isinstance(ref, Function):
-            short = ref.name
-            found = next((function for function in self._functions.values() if function is ref), None)
-        else:
-            if not isinstance(ref, str):
-                msg = f"function({ref!r}): give a name, an ARN or the function itself"
-                raise ParamValidationError(msg)
-            ref = ref.removesuffix(":$LATEST")
-            short = ref.rsplit(":function:", 1)[-1]
-            partial_arn = ref.removeprefix(f"arn:{self._place['partition']}:lambda:{self.region}:")
-            wanted = short if partial_arn == short else f"{self.account_id}:function:{short}"
-            functions = self._functions.values() if partial_arn == wanted else ()
-            found = next((function for function in functions if function.name == short), None)
-        if found is None:
-            arn = f"arn:{self._place['partition']}:lambda:{self.region}:{self.account_id}:function:{short}"
-            msg = f"Function not found: {arn}:$LATEST"
-            raise ResourceNotFoundException(msg)
-        return found
+        return self._lambda.find(ref)[0]
 
     def event_source_mapping(self, uuid: str) -> EventSourceMapping:
         """
@@ -576,7 +651,8 @@ class Simulation:
     @property
     def functions(self) -> tuple[Function, ...]:
         """All functions, in order of creation."""
-        return tuple(self._functions.values())
+        self._functions.settle()
+        return tuple(self._functions.functions.values())
 
     @property
     def event_source_mappings(self) -> tuple[EventSourceMapping, ...]:
@@ -615,13 +691,15 @@ class Simulation:
         moved = sum(queue.moved for queue in self._registry.ever())
         arrived = sum(queue.arrived for queue in self._registry.ever())
         assert moved == arrived, f"{moved} messages moved to dead-letter queues, {arrived} arrived"
-        in_flight = sum(function.in_flight for function in self.functions)
-        assert in_flight == self.pool.in_flight, f"{in_flight} in flight by function, {self.pool.in_flight} in the pool"
+        for _, endpoint in self._endpoints.values():
+            pool = endpoint.pool
+            in_flight = sum(function.in_flight for function in endpoint.ever())
+            assert in_flight == pool.in_flight, f"{in_flight} in flight by function, {pool.in_flight} in the pool"
 
     # ---- small things
 
-    def _endpoint(self, region: str, account_id: str) -> Endpoint:
-        """Return SQS as a caller of this region and account sees it."""
+    def _endpoint(self, region: str, account_id: str) -> tuple[Endpoint, LambdaEndpoint]:
+        """Return SQS and Lambda as a caller of this region and account sees them."""
         if not isinstance(region, str) or not isinstance(account_id, str):
             msg = (
                 f"region={region!r} and account_id={account_id!r} must be texts, such as 'us-east-1' and '123456789012'"
@@ -632,8 +710,22 @@ class Simulation:
             place: dict[str, Any] = {"region": region, "account_id": account_id, "partition": partition_of(region)}
             config = evolve(self._settings.get(SqsConfig), **place)
             settings = Settings((config,), allowed=SETTINGS, where="the simulation", wider=self._settings)
-            found = self._endpoints[region, account_id] = Endpoint(self._registry, settings, self.faults)
+            functions = LambdaEndpoint(
+                self._functions,
+                settings,
+                **place,
+                faults=lambda_part(self.faults),
+                async_faults=async_part(self.faults),
+                execution=self.execution,
+            )
+            queues = Endpoint(self._registry, settings, sqs_part(self.faults))
+            found = self._endpoints[region, account_id] = queues, functions
         return found
+
+    def _queue_target(self, arn: str) -> _QueueTarget | None:
+        """Return a queue as a destination, by its ARN."""
+        queue = self._registry.queues.get(arn)
+        return None if queue is None else _QueueTarget(queue)
 
     def _source(self, ref: Queue | str) -> Queue:
         try:
@@ -654,6 +746,23 @@ class Simulation:
         except ResourceNotFoundException as error:
             msg = "Function does not exist"
             raise InvalidParameterValueException(msg) from error
+
+
+class _QueueTarget:
+    """A queue that Lambda sends records and dead letters to."""
+
+    __slots__ = ("_queue",)
+
+    def __init__(self, queue: Queue) -> None:
+        self._queue = queue
+
+    @property
+    def is_fifo(self) -> bool:
+        return self._queue.is_fifo
+
+    def send(self, body: str, attributes: Attributes | None) -> object:
+        # The operation itself, whatever stands before it for handlers and for callers that can wait.
+        return Queue.send_message(self._queue, body, message_attributes=attributes)
 
 
 def _add_or_evolve(given: list[object], kind: type[Any], **fields: object) -> None:

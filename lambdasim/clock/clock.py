@@ -24,12 +24,12 @@ import types
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from enum import IntEnum
 from heapq import heapify, heappop, heappush
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from lambdasim.clock.choices import Benign, Chooser, Seeded
 from lambdasim.clock.identifiers import Identifiers
 from lambdasim.clock.streams import Streams
-from lambdasim.clock.tasks import Task
+from lambdasim.clock.tasks import Signal, Task
 from lambdasim.clock.trace import Trace
 from lambdasim.errors import SimulationStalledError, UsageError
 from lambdasim.units import Duration, as_datetime, instant, seconds, to_seconds
@@ -94,6 +94,18 @@ class Timer:
         raise AssertionError(msg)
 
 
+class Suspendable(Protocol):
+    """Code that runs on a stack of its own, and can let others run before it goes on."""
+
+    def point(self, duration_us: int = 0) -> None:
+        """Go on after so many microseconds; others run in between."""
+        ...
+
+    def wait(self, signal: Signal[T]) -> T:
+        """Go on when something has happened, with its result."""
+        ...
+
+
 class Clock:
     """
     Simulated time, in whole microseconds since its start.
@@ -151,6 +163,23 @@ class Clock:
         self.sleep_mark = object()
         self.asked_us = 0  #: of the sleep that a process is handing to its task at this moment
         self._tasks: dict[int, Task[Any]] = {}
+        self.fiber: Suspendable | None = None  #: whose code runs at this moment, if it can be suspended
+        self._interleaves = False
+        self._on_interleaving: list[Callable[[], object]] = []
+
+    def on_interleaving(self, prepare: Callable[[], object]) -> None:
+        """Call *prepare* once there is code that can be suspended in the middle: now, if there is already."""
+        if self._interleaves:
+            prepare()
+        else:
+            self._on_interleaving.append(prepare)
+
+    def interleave(self) -> None:
+        """Take note that there is code that can be suspended in the middle: calls become places where it is."""
+        self._interleaves = True
+        waiting, self._on_interleaving = self._on_interleaving, []
+        for prepare in waiting:
+            prepare()
 
     @property
     def lots(self) -> Chooser:

@@ -138,14 +138,14 @@ class Steps:
     __slots__ = ("_border_us", "_counts", "_minute", "_owes_carried", "_past", "value")
 
     def __init__(self) -> None:
-        self.value = 0
+        self.value: float = 0
         self._border_us = MINUTE_US
         self._minute = 0
-        self._counts: defaultdict[int, int] = defaultdict(int)  # of the minute that is open: value -> how often
-        self._past: dict[int, dict[int, int]] = {}
+        self._counts: defaultdict[float, int] = defaultdict(int)  # of the minute that is open: value -> how often
+        self._past: dict[int, dict[float, int]] = {}
         self._owes_carried = False  # the datum of the open minute's begin waits for the last event of that instant
 
-    def change(self, now_us: int, value: int) -> None:
+    def change(self, now_us: int, value: float) -> None:
         """Take down that the value is *value* from now on. Runtime: `O(1)`, and `O(1)` per minute entered."""
         if now_us >= self._border_us:
             self._roll(now_us)

@@ -31,7 +31,7 @@ from lambdasim.esm.limits import (
 from lambdasim.esm.pollers import Pollers
 from lambdasim.esm.scaling import plan_cap
 from lambdasim.lambda_ import Function
-from lambdasim.lambda_.function import check_range
+from lambdasim.lambda_.version import check_range
 from lambdasim.settings import Settings
 from lambdasim.sqs import Queue
 

@@ -39,6 +39,7 @@ from lambdasim.units import MICROSECONDS, seconds
 if TYPE_CHECKING:
     from lambdasim.esm.mapping import EventSourceMapping
     from lambdasim.lambda_ import Invocation
+    from lambdasim.lambda_.targets import Target
     from lambdasim.sqs import Flight, Message, Queue
 
 _WORK: Final = Priority.WORK.value
@@ -117,6 +118,9 @@ class Slot:
         pollers = self.pollers
         pollers.in_flight -= 1
         self.invocation = invocation
+        if invocation.is_answer_lost:  # the work is done, and the slot sees a failure of Lambda (ESM-150)
+            pollers.clock.soon(pollers.on_lost, self, _RESULT)
+            return
         is_failed = invocation.outcome is not Outcome.SUCCESS and not pollers.reports_failures
         if is_failed or pollers.clock.now_us >= pollers.control_end_us:
             pollers.count_attempt(pollers.clock.now_us, failed=is_failed)
@@ -159,6 +163,7 @@ class Pollers:
         self._control_period_us = seconds(backoff.period_s, name="period_s")
         self._sure_bytes = largest_sure_message(mapping.batch_size, window.payload_bytes)
         self._is_eager = scaling.demand == "nonempty_receive"
+        self._target: Target = self.function.target()
         self.events = EventMaker(self.queue, shows_empty_digest=bool(self._window_us))
 
         self.waits = False  #: whether a receive is open
@@ -453,7 +458,7 @@ class Pollers:
         slot.state = SlotState.INVOKING
         self.in_flight += 1
         try:
-            reason = self.function.begin(slot)
+            reason = self.function.begin(slot, self._target)
         except BaseException:  # what a handler raised leaves `run()`; the invocation goes on to its end
             self._mark_runs(slot.messages)
             raise
@@ -491,6 +496,14 @@ class Pollers:
             self.clock.trace.add((self.clock.now_us, DROPPED, self.mapping, len(slot.messages)))
         self.queue.let_go(slot.flights)
         self._end_turn(slot)
+
+    def on_lost(self, slot: Slot) -> None:
+        """Treat an invocation whose answer was lost like one that Lambda refused (C4)."""
+        slot.invocation = None
+        now_us = self.clock.now_us
+        if now_us >= self.ledger.border_us:
+            self.ledger.turn(now_us)
+        self._on_throttle(slot, now_us)
 
     def on_result(self, slot: Slot) -> None:
         """Delete what succeeded, leave the rest to its visibility timeout, and end the turn (C4)."""

@@ -3,19 +3,24 @@
 from lambdasim.lambda_.billing import PriceBook
 from lambdasim.lambda_.concurrency import ConcurrencyPool
 from lambdasim.lambda_.context import Context, InvocationTimedOut
+from lambdasim.lambda_.faults import AsyncFaults, LambdaFaults
 from lambdasim.lambda_.function import Function, FunctionSnapshot
 from lambdasim.lambda_.invocation import Invocation, InvokeResult, Outcome, Request
 from lambdasim.lambda_.limits import (
+    AsyncModel,
     ColdStartModel,
     Distribution,
     EnvironmentModel,
     LambdaLimits,
+    ProvisioningModel,
     RpsModel,
     RuntimeModel,
     ScalingRate,
 )
 
 __all__ = [
+    "AsyncFaults",
+    "AsyncModel",
     "ColdStartModel",
     "ConcurrencyPool",
     "Context",
@@ -26,9 +31,11 @@ __all__ = [
     "Invocation",
     "InvocationTimedOut",
     "InvokeResult",
+    "LambdaFaults",
     "LambdaLimits",
     "Outcome",
     "PriceBook",
+    "ProvisioningModel",
     "Request",
     "RpsModel",
     "RuntimeModel",

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import frozen
 
+from lambdasim.lambda_.version import log_stream_name
 from lambdasim.units import Duration, seconds
 
 if TYPE_CHECKING:
-    from lambdasim.lambda_.environments import Environment
+    from lambdasim.lambda_.fibers import Fiber
     from lambdasim.lambda_.invocation import Invocation
+    from lambdasim.lambda_.world import Turn
 
-_NO_VARIABLES: Final[Mapping[str, str]] = MappingProxyType({})
+_CLIENT_FIELDS: Final = ("installation_id", "app_title", "app_version_name", "app_version_code", "app_package_name")
 
 
 class InvocationTimedOut(BaseException):
@@ -29,49 +31,96 @@ class CognitoIdentity:
     cognito_identity_pool_id: str | None = None
 
 
+@frozen
+class Client:
+    """Which application called: what AWS's mobile SDKs send."""
+
+    installation_id: Any = None
+    app_title: Any = None
+    app_version_name: Any = None
+    app_version_code: Any = None
+    app_package_name: Any = None
+
+
+@frozen
+class ClientContext:
+    """What a caller sent along (LAM-060)."""
+
+    client: Client | None
+    custom: Any
+    env: Any
+
+    @classmethod
+    def of(cls, parsed: Mapping[str, Any]) -> ClientContext:
+        """Return it from its JSON form."""
+        client = parsed.get("client")
+        known = None if client is None else Client(**{name: client.get(name) for name in _CLIENT_FIELDS})
+        return cls(known, parsed.get("custom"), parsed.get("env"))
+
+
 class ContextEnvironment:
     """The execution environment as its handler sees it; not part of AWS's context."""
 
-    __slots__ = ("_environment", "is_cold_start")
+    __slots__ = ("_invocation", "_variables")
 
-    def __init__(self, environment: Environment, *, is_cold_start: bool) -> None:
-        self._environment = environment
-        self.is_cold_start = is_cold_start  #: whether this invocation is the first on it
+    def __init__(self, invocation: Invocation) -> None:
+        self._invocation = invocation
+        self._variables: Mapping[str, str] | None = None
 
     @property
     def id(self) -> str:
         """`A`, `B`, … in order of creation."""
-        return self._environment.id
+        return self._invocation.environment.id
+
+    @property
+    def is_cold_start(self) -> bool:
+        """Whether this invocation is the first on it."""
+        return self._invocation.is_cold_start
 
     @property
     def state(self) -> dict[Any, Any]:
         """A dict that lives as long as the process: lost when the environment is reset."""
-        return self._environment.state
+        return self._invocation.environment.state
 
     @property
     def tmp(self) -> dict[Any, Any]:
         """A dict that stands for `/tmp`: kept when the environment is reset."""
-        return self._environment.tmp
+        return self._invocation.environment.tmp
 
     @property
     def variables(self) -> Mapping[str, str]:
-        """The environment variables; none."""
-        return _NO_VARIABLES
+        """The environment variables that Lambda gives its code, read-only (LAM-025)."""
+        if self._variables is None:
+            invocation = self._invocation
+            self._variables = MappingProxyType(dict(invocation.deployed.variables_in(invocation.environment)))
+        return self._variables
 
 
 class Context:
     """The second argument of a handler."""
 
-    __slots__ = ("_deadline_us", "_invocation", "_slept_us", "client_context", "environment", "identity", "tenant_id")
+    __slots__ = ("_deadline_us", "_environment", "_invocation", "_slept_us", "_turn", "identity", "tenant_id")
 
-    def __init__(self, invocation: Invocation) -> None:
+    def __init__(self, invocation: Invocation, slept_us: int = 0) -> None:
         self._invocation = invocation
-        self._deadline_us = invocation.started_at_us + invocation.function.timeout_us
-        self._slept_us = 0
-        self.client_context: object | None = None
-        self.identity = CognitoIdentity()
+        self._deadline_us = invocation.started_at_us + invocation.deployed.timeout_us
+        self._slept_us = slept_us
+        self._turn: Turn | None = None
+        self._environment: ContextEnvironment | None = None
+        self.identity = _NOBODY
         self.tenant_id: str | None = None
-        self.environment = ContextEnvironment(invocation.environment, is_cold_start=invocation.is_cold_start)
+
+    @property
+    def environment(self) -> ContextEnvironment:
+        """The execution environment."""
+        if self._environment is None:
+            self._environment = ContextEnvironment(self._invocation)
+        return self._environment
+
+    @property
+    def client_context(self) -> ClientContext | None:
+        """What the caller sent along; None unless it did."""
+        return self._invocation.client_context
 
     @property
     def aws_request_id(self) -> str:
@@ -85,41 +134,40 @@ class Context:
 
     @property
     def function_version(self) -> str:
-        """`$LATEST`."""
-        return "$LATEST"
+        """`$LATEST` or a number, never the alias."""
+        return self._invocation.version
 
     @property
     def invoked_function_arn(self) -> str:
         """As the caller named it."""
-        return self._invocation.function.arn
+        invocation = self._invocation
+        arn, qualifier = invocation.function.arn, invocation.qualifier
+        return arn if qualifier is None else f"{arn}:{qualifier}"
 
     @property
     def memory_limit_in_mb(self) -> str:
         """A text, as on AWS."""
-        return str(self._invocation.function.memory_size)
+        return str(self._invocation.deployed.memory_size)
 
     @property
     def log_group_name(self) -> str:
-        """`/aws/lambda/` and the name."""
-        return f"/aws/lambda/{self.function_name}"
+        """`/aws/lambda/` and the name, unless the function has another."""
+        return self._invocation.deployed.configuration.log_group
 
     @property
     def log_stream_name(self) -> str:
         """One per execution environment."""
-        invocation = self._invocation
-        day = invocation.function.clock.datetime.strftime("%Y/%m/%d")
-        return f"{day}/[$LATEST]{invocation.function.name}-{invocation.environment.id}"
+        return log_stream_name(self._invocation.deployed, self._invocation.environment)
 
     def get_remaining_time_in_millis(self) -> int:
         """Return the milliseconds until the timeout, never below 0 (LAM-044)."""
-        now_us = self._invocation.started_at_us + self._slept_us
-        return max(0, (self._deadline_us - now_us) // 1000)
+        return max(0, (self._deadline_us - self.now_us) // 1000)
 
     def log(self, message: object) -> None:
         """Write a line to the log of this invocation."""
         self._invocation.log.append(str(message).rstrip("\n"))
 
-    def sleep(self, duration: Duration) -> None:
+    def sleep(self, duration: Duration) -> Any:
         """
         Let *duration* seconds of the invocation pass.
 
@@ -131,8 +179,57 @@ class Context:
         self._slept_us += seconds(duration)
         if self._invocation.started_at_us + self._slept_us > self._deadline_us:
             raise InvocationTimedOut
+        if self._turn is not None:
+            self._turn.show_time()
+
+    @property
+    def now_us(self) -> int:
+        """What the handler's clock shows, in microseconds since the start."""
+        return self._invocation.started_at_us + self._slept_us
 
     @property
     def slept_us(self) -> int:
         """What the handler has slept so far, in microseconds."""
         return self._slept_us
+
+
+class CoroutineContext(Context):
+    """The context of a coroutine: `await context.sleep(…)`."""
+
+    __slots__ = ()
+
+    def sleep(self, duration: Duration) -> Awaitable[None]:
+        """Return what the handler awaits to let *duration* seconds pass."""
+        return self._invocation.function.clock.sleep(duration)
+
+    @property
+    def now_us(self) -> int:
+        """What the handler's clock shows, in microseconds since the start."""
+        return self._invocation.function.clock.now_us
+
+
+class FiberContext(Context):
+    """The context of an interleaved handler: it is suspended while it sleeps."""
+
+    __slots__ = ("_fiber",)
+
+    def __init__(self, invocation: Invocation, fiber: Fiber) -> None:
+        super().__init__(invocation)
+        self._fiber = fiber
+
+    def sleep(self, duration: Duration) -> None:
+        """
+        Let *duration* seconds pass; others run in between.
+
+        Raises:
+            InvocationTimedOut: At the deadline, if the sleep would end after it.
+        """
+        self._fiber.sleep(duration)
+
+    @property
+    def now_us(self) -> int:
+        """What the handler's clock shows, in microseconds since the start."""
+        return self._fiber.now_us
+
+
+_NOBODY: Final = CognitoIdentity()

@@ -10,12 +10,16 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import deque
+from collections.abc import Callable
 from heapq import heappop, heappush
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from lambdasim.clock import Clock, Kind, Priority, Timer
 from lambdasim.lambda_.limits import EnvironmentModel
 from lambdasim.units import seconds
+
+if TYPE_CHECKING:
+    from lambdasim.lambda_.world import Machine
 
 STARTED: Final = Kind("environment started", lambda name, environment: (name, {"environment": environment.id}))
 REAPED: Final = Kind("environment reaped", lambda name, environment: (name, {"environment": environment.id}))
@@ -29,15 +33,34 @@ class Environment:
     loses the first and keeps the second (LAM-083).
     """
 
-    __slots__ = ("is_gone", "is_idle", "is_reset", "number", "retire_at_us", "served", "state", "tmp")
+    __slots__ = (
+        "handler",
+        "home",
+        "is_gone",
+        "is_idle",
+        "is_ready",
+        "is_reset",
+        "machine",
+        "made_at_us",
+        "number",
+        "retire_at_us",
+        "served",
+        "state",
+        "tmp",
+    )
 
-    def __init__(self, number: int, retire_at_us: int) -> None:
+    def __init__(self, number: int, home: Environments, made_at_us: int, retire_at_us: int) -> None:
         self.number = number  #: 1, 2, … in order of creation (LAM-122)
+        self.home = home  #: those it belongs to
+        self.made_at_us = made_at_us
         self.retire_at_us = retire_at_us  #: from then on it is not used again (LAM-128)
         self.served = 0  #: invocations begun on it
         self.is_idle = False
         self.is_gone = False  #: reclaimed while it was idle: whoever comes upon it skips it
         self.is_reset = False  #: its next invocation repeats the init
+        self.is_ready = False  #: whether its init has run, where there is anything to run
+        self.handler: Any = None  #: what the init made of it; None where the function has one for all
+        self.machine: Machine | None = None  #: variables and modules that its code sees, once some has run
         self.state: dict[Any, Any] = {}
         self.tmp: dict[Any, Any] = {}
 
@@ -53,15 +76,43 @@ class Environment:
     def reset(self) -> None:
         """Lose what the process held; the next invocation begins with its init again."""
         self.is_reset = True
+        self.is_ready = False
+        self.handler = None
         self.state = {}
+        if self.machine is not None:
+            self.machine.forget()
+
+
+class Count:
+    """Counts the environments of a function, whatever version they are of."""
+
+    __slots__ = ("last",)
+
+    def __init__(self) -> None:
+        self.last = 0
+
+    def next(self) -> int:
+        """Count on, and return the new number."""
+        self.last += 1
+        return self.last
 
 
 class Environments:
-    """The environments of one function."""
+    """
+    The environments of one version of a function, of one kind.
+
+    Args:
+        name: Of the function.
+        clock: Of the simulation.
+        model: How long they live, and which one is taken.
+        count: Gives their numbers.
+        is_kept: Provisioned ones are never reclaimed (LAM-177).
+    """
 
     __slots__ = (
         "_by_retirement",
         "_clock",
+        "_count",
         "_groups",
         "_lifetime_us",
         "_made",
@@ -71,12 +122,20 @@ class Environments:
         "_ttl_us",
         "busy",
         "idle",
+        "is_kept",
+        "is_retired",
+        "on_reclaim",
+        "owner",
     )
 
-    def __init__(self, name: str, clock: Clock, model: EnvironmentModel) -> None:
+    def __init__(
+        self, name: str, clock: Clock, model: EnvironmentModel, count: Count, *, is_kept: bool = False
+    ) -> None:
         self._name = name
         self._clock = clock
         self._model = model
+        self._count = count
+        self.is_kept = is_kept
         self._ttl_us = seconds(model.idle_ttl_s, name="idle_ttl_s")
         self._lifetime_us = seconds(model.max_lifetime_s, name="max_lifetime_s")
         self._groups: deque[tuple[int, list[Environment]]] = deque()  # idle since, those with the lowest id last
@@ -85,6 +144,9 @@ class Environments:
         self._made = 0
         self._timer: Timer | None = None
         self.busy = 0
+        self.is_retired = False  #: whether they belong to what is no longer deployed: each ends with its invocation
+        self.owner: Any = None  #: of provisioned ones: the configuration that they were made for
+        self.on_reclaim: Callable[[], object] | None = None  #: called after an idle one was reclaimed
 
     @property
     def alive(self) -> int:
@@ -93,7 +155,7 @@ class Environments:
 
     @property
     def cold_starts(self) -> int:
-        """Environments ever made."""
+        """Environments ever made for a request."""
         return self._made
 
     def take(self) -> Environment:
@@ -122,22 +184,72 @@ class Environments:
         environment.served += 1
         return environment
 
+    def waiting(self) -> list[Environment]:
+        """Return the idle environments, the one that `take` would take first. Runtime: `O(idle)`."""
+        found = [environment for _, group in self._groups for environment in group if not environment.is_gone]
+        if self._model.reuse == "most_recent":
+            return found[::-1]
+        if self._model.reuse == "least_recent":
+            return [environment for _, group in self._groups for environment in group[::-1] if not environment.is_gone]
+        return sorted(found, key=lambda environment: environment.number)
+
+    def take_this(self, environment: Environment) -> None:
+        """Take an idle environment that was chosen. Runtime: `O(idle)`."""
+        for place, (_, group) in enumerate(self._groups):
+            if environment in group:
+                group.remove(environment)
+                if not group:
+                    del self._groups[place]
+                break
+        environment.is_idle = False
+        self.idle -= 1
+        self.busy += 1
+        environment.served += 1
+
     def make(self) -> Environment:
         """Make a new environment, for a cold start."""
         self._made += 1
-        environment = Environment(self._made, self._clock.now_us + self._lifetime_us)
+        environment = self._add()
         self.busy += 1
         environment.served = 1
-        heappush(self._by_retirement, (environment.retire_at_us, environment.number, environment))
-        if self._clock.trace.active:
-            self._clock.trace.add((self._clock.now_us, STARTED, self._name, environment))
         return environment
 
+    def make_idle(self) -> Environment:
+        """Make an environment that waits for a request."""
+        environment = self._add()
+        self.busy += 1
+        self.give_back(environment)
+        return environment
+
+    def _add(self) -> Environment:
+        now_us = self._clock.now_us
+        environment = Environment(self._count.next(), self, now_us, now_us + self._lifetime_us)
+        if not self.is_kept:
+            heappush(self._by_retirement, (environment.retire_at_us, environment.number, environment))
+        if self._clock.trace.active:
+            self._clock.trace.add((now_us, STARTED, self._name, environment))
+        return environment
+
+    def discard(self, environment: Environment) -> None:
+        """End an environment that was busy."""
+        self.busy -= 1
+        self._reap(environment)
+
+    def retire(self) -> None:
+        """End the idle environments at once, and the busy ones as they finish."""
+        self.is_retired = True
+        self.trim(0)
+
+    def trim(self, alive: int) -> None:
+        """End idle environments until no more than so many are left, as far as that goes."""
+        while self.idle and self.alive > alive:
+            self.discard(self.take())
+
     def give_back(self, environment: Environment) -> None:
-        """Let an environment become idle, or end it when it is too old (LAM-128)."""
+        """Let an environment become idle, or end it when it is too old (LAM-128), or of what is gone (LAM-027)."""
         now_us = self._clock.now_us
         self.busy -= 1
-        if now_us >= environment.retire_at_us:
+        if self.is_retired or (now_us >= environment.retire_at_us and not self.is_kept):
             self._reap(environment)
             return
         groups = self._groups
@@ -148,6 +260,8 @@ class Environments:
         environment.is_idle = True
         self.idle += 1
         timer = self._timer
+        if self.is_kept:
+            return
         if timer is None:
             self._time(min(now_us + self._ttl_us, environment.retire_at_us))
         elif environment.retire_at_us < timer.at_us:
@@ -179,7 +293,7 @@ class Environments:
             environment = heappop(by_retirement)[2]
             if environment.is_idle:
                 self._reap_idle(environment)
-        if self.idle:
+        if self.idle and self._timer is None:
             self._time(min(groups[0][0] + self._ttl_us, by_retirement[0][0]))
 
     def _reap_idle(self, environment: Environment) -> None:
@@ -188,6 +302,8 @@ class Environments:
             environment.is_idle = False
             self.idle -= 1
             self._reap(environment)
+            if self.on_reclaim is not None:
+                self.on_reclaim()
 
     def _reap(self, environment: Environment) -> None:
         if self._clock.trace.active:

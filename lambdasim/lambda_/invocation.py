@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from attrs import frozen
 
 from lambdasim.lambda_.billing import billed_milliseconds
+from lambdasim.lambda_.modules import RuntimeStartError
 from lambdasim.units import as_datetime
 
 if TYPE_CHECKING:
+    from lambdasim.lambda_.context import ClientContext
     from lambdasim.lambda_.environments import Environment
     from lambdasim.lambda_.function import Function
+    from lambdasim.lambda_.targets import Target
+    from lambdasim.lambda_.version import Version
 
 
 class Outcome(Enum):
@@ -24,9 +28,10 @@ class Outcome(Enum):
     SUCCESS = "success"
     ERROR = "error"  #: the handler raised
     UNSERIALISABLE = "unserialisable"  #: the handler returned what JSON cannot hold
-    EXIT = "exit"  #: the handler ended its process
+    EXIT = "exit"  #: the process ended: the handler ended it, or it crashed
     TIMEOUT = "timeout"
     TOO_LARGE = "too large"  #: the answer is above the limit (LAM-066)
+    INIT_ERROR = "init error"  #: the environment could not be made ready
 
 
 _RUNNING: Final = Outcome.RUNNING
@@ -55,25 +60,36 @@ class Invocation:
         "_log",
         "_number",
         "_request",
+        "_target",
         "admitted_at_us",
         "answer",
+        "deployed",
         "ended_at_us",
         "environment",
         "event",
         "exception",
         "function",
         "init_us",
+        "is_answer_lost",
         "outcome",
         "result",
         "started_at_us",
     )
 
     def __init__(
-        self, function: Function, request: Request, number: int, environment: Environment, admitted_at_us: int
+        self,
+        function: Function,
+        request: Request,
+        number: int,
+        target: Target,
+        environment: Environment,
+        admitted_at_us: int,
     ) -> None:
         self.function = function
         self._request = request
         self._number = number
+        self._target = target
+        self.deployed: Version = target.version  #: code and configuration as they were at admission
         self.environment = environment
         self.admitted_at_us = admitted_at_us  #: when it was accepted
         self.started_at_us = admitted_at_us  #: when the handler began: after the init of a cold start
@@ -84,6 +100,7 @@ class Invocation:
         self.result: Any = None
         self.answer = b"null"  #: the result as compact JSON
         self.exception: BaseException | None = None
+        self.is_answer_lost = False  #: by `lambda.response_lost`
         self._log: list[str] | None = None
 
     @property
@@ -102,6 +119,26 @@ class Invocation:
     def request_id(self) -> str:
         """In UUID form; the same in every run with one seed (LAM-046)."""
         return self.function.request_ids.text(self._number)
+
+    @property
+    def version(self) -> str:
+        """The version that runs: `$LATEST` or a number."""
+        return self.deployed.number
+
+    @property
+    def qualifier(self) -> str | None:
+        """The version or alias that the caller named; None without."""
+        return self._target.qualifier
+
+    @property
+    def client_context(self) -> ClientContext | None:
+        """What the caller sent along; None unless it did."""
+        return getattr(self._request, "client_context", None)
+
+    @property
+    def is_async(self) -> bool:
+        """Whether it came from the queue of asynchronous events."""
+        return getattr(self._request, "is_async", False)
 
     @property
     def is_error(self) -> bool:
@@ -133,7 +170,7 @@ class Invocation:
 
     def _error_payload(self) -> dict[str, Any]:
         request_id = self.request_id
-        timeout_text = f"Task timed out after {self.function.timeout:.2f} seconds"
+        timeout_text = f"Task timed out after {self.deployed.timeout:.2f} seconds"
         if self.outcome is Outcome.TIMEOUT:
             if self.function.runtime.error_format == "legacy":
                 ended_us = self.function.clock.start_us + (self.ended_at_us or 0)
@@ -159,6 +196,16 @@ class Invocation:
                 "errorMessage": f"RequestId: {request_id} Error: Runtime exited {why}",
                 "errorType": "Runtime.ExitError",
             }
+        if self.outcome is Outcome.INIT_ERROR:
+            request_id = ""
+            if isinstance(self.exception, RuntimeStartError):
+                fault = self.exception
+                return {
+                    "errorMessage": str(fault),
+                    "errorType": fault.kind,
+                    "requestId": request_id,
+                    "stackTrace": [],
+                }
         if self.exception is None:  # a function without a handler that failed by its failure_rate
             text, kind, stack = "failed by failure_rate", "Error", []
         else:
@@ -169,17 +216,17 @@ class Invocation:
     @property
     def log_lines(self) -> list[str]:
         """START, what the handler wrote, END and REPORT (LAM-047); nothing of a function without a handler."""
-        if self.function.handler is None:
+        if self.deployed.handler is None and not self.deployed.builds:
             return []
         request_id = self.request_id
-        lines = [f"START RequestId: {request_id} Version: $LATEST", *self.log]
+        lines = [f"START RequestId: {request_id} Version: {self.version}", *self.log]
         if self.ended_at_us is None:
             return lines
         parts = [
             f"REPORT RequestId: {request_id}",
             f"Duration: {self.duration_us / 1000:.2f} ms",
             f"Billed Duration: {self.billed_ms} ms",
-            f"Memory Size: {self.function.memory_size} MB",
+            f"Memory Size: {self.deployed.memory_size} MB",
             f"Max Memory Used: {self.function.runtime.memory_used_mb} MB",
         ]
         if self.init_us is not None:

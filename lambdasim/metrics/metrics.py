@@ -12,10 +12,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from lambdasim.clock import Clock
-from lambdasim.clock.meters import merge
+from lambdasim.clock.meters import Counter, Samples, merge
 from lambdasim.errors import UsageError
 from lambdasim.esm import EventSourceMapping
 from lambdasim.lambda_ import ConcurrencyPool, Function
+from lambdasim.lambda_.provisioned import Provisioned
+from lambdasim.lambda_.registry import LambdaEndpoint
+from lambdasim.lambda_.targets import Meters
 from lambdasim.metrics.series import Series, check_period, make_series
 from lambdasim.sqs import Endpoint, Queue
 from lambdasim.units import MICROSECONDS, MINUTE_US
@@ -53,6 +56,20 @@ _QUEUE_OTHERS: Final = ("SentMessageSize",)
 _ALL_SUMS: Final = {**_QUEUE_SUMS, **_FIFO_SUMS}
 _ALL_GAUGES: Final = {**_QUEUE_GAUGES, **_FIFO_GAUGES, **_FAIR_GAUGES}
 _FUNCTION_METRICS: Final = ("Invocations", "Errors", "Throttles", "Duration", "ConcurrentExecutions")
+_PROVISIONED_METRICS: Final = (
+    "ProvisionedConcurrencyInvocations",
+    "ProvisionedConcurrencySpilloverInvocations",
+    "ProvisionedConcurrentExecutions",
+    "ProvisionedConcurrencyUtilization",
+)
+_ASYNC_METRICS: Final[Mapping[str, Callable[[Function], Counter | Samples]]] = {
+    "AsyncEventsReceived": lambda function: function.async_received,
+    "AsyncEventsDropped": lambda function: function.async_dropped,
+    "AsyncEventAge": lambda function: function.async_ages,
+    "DeadLetterErrors": lambda function: function.dead_letter_errors,
+    "DestinationDeliveryFailures": lambda function: function.delivery_failures,
+    "RecursiveInvocationsDropped": lambda function: function.recursive_dropped,
+}
 _REGION_METRICS: Final = ("UnreservedConcurrentExecutions", "ClaimedAccountConcurrency")
 _MAPPING_SUMS: Final = {
     "PolledEventCount": 0,
@@ -65,7 +82,10 @@ _UNITS: Final = {
     "ApproximateAgeOfOldestMessage": "Seconds",
     "ApproximateAgeOfOldestMessageInQuietGroups": "Seconds",
     "Duration": "Milliseconds",
+    "AsyncEventAge": "Milliseconds",
+    "ProvisionedConcurrencyUtilization": "None",
 }
+_IN_MICROSECONDS: Final = ("Duration", "AsyncEventAge")
 
 
 class Metrics:
@@ -75,8 +95,8 @@ class Metrics:
     Args:
         clock: Of the simulation.
         pool: The account's concurrency.
-        queues, functions, mappings: What there is in its region and account, looked up at each call; queues that are
-            gone count too.
+        queues, functions, mappings: What there is in its region and account, looked up at each call; queues and
+            functions that are gone count too.
     """
 
     def __init__(
@@ -84,7 +104,7 @@ class Metrics:
         clock: Clock,
         pool: ConcurrencyPool,
         queues: Endpoint,
-        functions: Mapping[str, Function],
+        functions: LambdaEndpoint,
         mappings: Mapping[str, EventSourceMapping],
     ) -> None:
         self._clock = clock
@@ -116,7 +136,7 @@ class Metrics:
         find = self._find(namespace, metric_name, statistic, dimensions)
         data = find()
         unit = _UNITS.get(metric_name, "Count")
-        return make_series(data, statistic, minutes, unit, scale=1000 if metric_name == "Duration" else 1)
+        return make_series(data, statistic, minutes, unit, scale=1000 if metric_name in _IN_MICROSECONDS else 1)
 
     def to_dataframe(self, period: int = 60) -> Any:
         """
@@ -152,12 +172,16 @@ class Metrics:
             for name in _ALL_GAUGES:
                 yield queue_name, SQS, name, "Maximum", where
             yield queue_name, SQS, "SentMessageSize", "Average", where
-        for function in self._functions.values():
-            where = {"FunctionName": function.name}
+        for function_name in dict.fromkeys(function.name for function in self._functions.ever()):
+            where = {"FunctionName": function_name}
             for name in ("Invocations", "Errors", "Throttles"):
-                yield function.name, LAMBDA, name, "Sum", where
-            yield function.name, LAMBDA, "Duration", "Average", where
-            yield function.name, LAMBDA, "ConcurrentExecutions", "Maximum", where
+                yield function_name, LAMBDA, name, "Sum", where
+            yield function_name, LAMBDA, "Duration", "Average", where
+            yield function_name, LAMBDA, "ConcurrentExecutions", "Maximum", where
+            for name in _PROVISIONED_METRICS:
+                yield function_name, LAMBDA, name, "Sum" if name.endswith("Invocations") else "Maximum", where
+            for name in _ASYNC_METRICS:
+                yield function_name, LAMBDA, name, "Average" if name == "AsyncEventAge" else "Sum", where
         for name in _REGION_METRICS:
             yield "account", LAMBDA, name, "Maximum", {}
         for mapping in self._mappings.values():
@@ -175,16 +199,15 @@ class Metrics:
             queues = [queue for queue in self._queues.ever() if queue.name == dimensions["QueueName"]]
             return lambda: merge([iter(self._of_queue(queue, name).items()) for queue in queues])
         if namespace == LAMBDA and name in _FUNCTION_METRICS:
-            _check_dimensions(name, names, ((), ("FunctionName",), ("FunctionName", "Resource")))
-            if names:
-                found = [f for f in self._functions.values() if f.name == dimensions["FunctionName"]]
-                if dimensions.get("Resource", dimensions["FunctionName"]) != dimensions["FunctionName"]:
-                    found = []
-            else:
-                found = list(self._functions.values())
-            if name == "ConcurrentExecutions" and not names:
-                return lambda: merge([self._pool.all_steps.data(self._clock.now_us)])
-            return lambda: self._of_functions(found, name)
+            return self._find_of_functions(name, dimensions)
+        if namespace == LAMBDA and name in _PROVISIONED_METRICS:
+            _check_dimensions(name, names, (("FunctionName",), ("FunctionName", "Resource")))
+            found = self._named(dimensions)
+            return lambda: self._of_provisioned(found, name, dimensions.get("Resource"))
+        if namespace == LAMBDA and name in _ASYNC_METRICS:
+            _check_dimensions(name, names, ((), ("FunctionName",)))
+            found, meter = self._named(dimensions), _ASYNC_METRICS[name]
+            return lambda: merge([meter(function).data() for function in found])
         if namespace == LAMBDA and name in _REGION_METRICS:
             _check_dimensions(name, names, ((),))
             pool = self._pool
@@ -196,7 +219,9 @@ class Metrics:
             mapping = self._mappings.get(dimensions["EventSourceMappingUUID"])
             return lambda: {} if mapping is None else self._of_mapping(mapping, name)
         known = ", ".join((*_ALL_SUMS, *_ALL_GAUGES, *_QUEUE_OTHERS))
-        known_lambda = ", ".join((*_FUNCTION_METRICS, *_REGION_METRICS, *_MAPPING_SUMS))
+        known_lambda = ", ".join(
+            (*_FUNCTION_METRICS, *_PROVISIONED_METRICS, *_ASYNC_METRICS, *_REGION_METRICS, *_MAPPING_SUMS)
+        )
         msg = f"no metric {namespace} {name}; {SQS} has {known}; {LAMBDA} has {known_lambda}"
         raise UsageError(msg)
 
@@ -227,22 +252,75 @@ class Metrics:
             }
         return {end_us // MINUTE_US - 1: [(value, 1)] for end_us, value in rows}
 
-    def _of_functions(self, functions: Sequence[Function], name: str) -> Data:
+    def _named(self, dimensions: Mapping[str, str]) -> list[Function]:
+        """Return the functions of a name, one that was made again after those that are gone; without one, all."""
+        name = dimensions.get("FunctionName")
+        return [function for function in self._functions.ever() if name in (None, function.name)]
+
+    def _find_of_functions(self, name: str, dimensions: Mapping[str, str]) -> Callable[[], Data]:
+        names = tuple(sorted(dimensions))
+        sets: tuple[tuple[str, ...], ...] = ((), ("FunctionName",), ("FunctionName", "Resource"))
+        if name != "ConcurrentExecutions":
+            sets = (*sets, ("ExecutedVersion", "FunctionName", "Resource"))
+        _check_dimensions(name, names, sets)
+        found = self._named(dimensions)
+        if name == "ConcurrentExecutions":
+            if not names:
+                return lambda: merge([self._pool.all_steps.data(self._clock.now_us)])
+            if dimensions.get("Resource", dimensions["FunctionName"]) != dimensions["FunctionName"]:
+                return dict
+            return lambda: merge([function.steps.data(self._clock.now_us) for function in found])
+        if "Resource" not in dimensions:
+            return lambda: self._of_meters(found, name)
+        resource, version = dimensions["Resource"], dimensions.get("ExecutedVersion")
+        if resource == dimensions["FunctionName"] and version is None:
+            return lambda: self._unqualified(found, name)
+        qualifier = resource.removeprefix(f"{dimensions['FunctionName']}:")
+        return lambda: self._of_meters([m for f in found for m in f.meters_for(qualifier, version)], name)
+
+    def _of_meters(self, owners: Sequence[Function | Meters], name: str) -> Data:
         if name in ("Invocations", "Throttles"):
             place = 0 if name == "Invocations" else 1
-            return merge([(_ones(minute, total) for minute, total in f.ledger.sums(place)) for f in functions])
+            return merge([(_ones(minute, total) for minute, total in m.ledger.sums(place)) for m in owners])
         if name == "Duration":
-            return merge([function.durations.data() for function in functions])
-        if name == "ConcurrentExecutions":
-            return merge([function.steps.data(self._clock.now_us) for function in functions])
+            return merge([owner.durations.data() for owner in owners])
         found: Data = {}
-        for function in functions:  # Errors: a datum of 1 or 0 per ended invocation, at its start (LAM-262)
-            for minute, rows in function.durations.data():
+        for owner in owners:  # Errors: a datum of 1 or 0 per ended invocation, at its start (LAM-262)
+            for minute, rows in owner.durations.data():
                 ended = sum(times for _, times in rows)
-                errors = function.errors_by_minute.minutes.get(minute, 0)
+                errors = owner.errors_by_minute.minutes.get(minute, 0)
                 data = [(1.0, errors), (0.0, ended - errors)]
                 found.setdefault(minute, []).extend((value, times) for value, times in data if times)
         return found
+
+    def _unqualified(self, functions: Sequence[Function], name: str) -> Data:
+        """Return what the functions have beyond what was invoked by version or alias."""
+        counts: dict[int, dict[float, int]] = {}
+        qualified = [meters for function in functions for meters in function.qualified_meters()]
+        for sign, data in ((1, self._of_meters(functions, name)), (-1, self._of_meters(qualified, name))):
+            for minute, rows in data.items():
+                of_minute = counts.setdefault(minute, {})
+                for value, times in rows:
+                    of_minute[value] = of_minute.get(value, 0) + sign * times
+        left = {minute: [row for row in rows.items() if row[1]] for minute, rows in counts.items()}
+        return {minute: rows for minute, rows in sorted(left.items()) if rows}
+
+    def _of_provisioned(self, functions: Sequence[Function], name: str, resource: str | None) -> Data:
+        now_us = self._clock.now_us
+        configs = [
+            config
+            for function in functions
+            for config in function.ever_provisioned
+            if resource in (None, f"{function.name}:{config.target.qualifier}")
+        ]
+        if name == "ProvisionedConcurrencyInvocations":
+            return merge([config.invocations_by_minute.data() for config in configs])
+        if name == "ProvisionedConcurrencySpilloverInvocations":
+            return merge([config.spilled_by_minute.data() for config in configs])
+        owners: Sequence[Function | Provisioned] = configs if resource is not None else functions
+        if name == "ProvisionedConcurrentExecutions":
+            return merge([owner.provisioned_steps.data(now_us) for owner in owners])
+        return merge([owner.provisioned_shares.data(now_us) for owner in owners])
 
     def _of_mapping(self, mapping: EventSourceMapping, name: str) -> Data:
         if not mapping.publishes_event_counts or name not in _MAPPING_SUMS:

@@ -1,4 +1,4 @@
-"""Calls that take time (SQS-005)."""
+"""Calls that take time (SQS-005), and calls before which whoever calls may be overtaken (LAM-041)."""
 
 from __future__ import annotations
 
@@ -15,17 +15,38 @@ def take_time(clock: Clock, latency_us: int, operation: F) -> F:
     """
     Return an operation that takes time where its caller can wait, and has its effect half-way (SQS-005).
 
-    Inside an event time stands still, and the call takes none.
+    Inside an event time stands still, and the call takes none; an interleaved handler is suspended meanwhile.
     """
 
     @wraps(operation)
     def call(*args: Any, **keywords: Any) -> Any:  # noqa: ANN401 - it passes on whatever it gets
+        half_us, rest_us = latency_us // 2, latency_us - latency_us // 2
+        fiber = clock.fiber
+        if fiber is not None:
+            fiber.point(half_us)
+            try:
+                return operation(*args, **keywords)
+            finally:
+                fiber.point(rest_us)
         if clock.is_running:
             return operation(*args, **keywords)
-        clock.run(until_us=clock.now_us + latency_us // 2)
+        clock.run(until_us=clock.now_us + half_us)
         try:
             return operation(*args, **keywords)
         finally:
-            clock.run(until_us=clock.now_us + latency_us - latency_us // 2)
+            clock.run(until_us=clock.now_us + rest_us)
+
+    return cast("F", call)
+
+
+def be_point(clock: Clock, operation: F) -> F:
+    """Return an operation before which an interleaved handler is suspended: others may run in between."""
+
+    @wraps(operation)
+    def call(*args: Any, **keywords: Any) -> Any:  # noqa: ANN401 - it passes on whatever it gets
+        fiber = clock.fiber
+        if fiber is not None:
+            fiber.point()
+        return operation(*args, **keywords)
 
     return cast("F", call)

@@ -86,9 +86,13 @@ class Receiving(Sending):
         found = self._receive_now(ask)
         if found is not None:
             return found
-        if self.clock.is_running:
+        fiber = self.clock.fiber
+        if self.clock.is_running and fiber is None:
             return self._answer_empty(ask)
         poll = self._open_poll(ask)
+        if fiber is not None:
+            poll.answer.on_abandon = lambda: self._close_poll(poll)
+            return fiber.wait(poll.answer)
         try:
             self.clock.run_until(lambda: poll.answer.is_set)
         finally:

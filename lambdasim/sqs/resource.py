@@ -30,7 +30,7 @@ from lambdasim.sqs.checks import check_texts
 from lambdasim.sqs.deduplication import Attempts, SentIds
 from lambdasim.sqs.faults import SqsFaults
 from lambdasim.sqs.handles import Handles
-from lambdasim.sqs.latency import take_time
+from lambdasim.sqs.latency import be_point, take_time
 from lambdasim.sqs.limits import SqsConfig
 from lambdasim.sqs.names import check_name, queue_url
 from lambdasim.sqs.paging import page
@@ -135,6 +135,13 @@ class Resource(Shown):
         if self._latency_us:
             for operation in self._operations:
                 setattr(self, operation, take_time(clock, self._latency_us, getattr(self, operation)))
+        else:
+            clock.on_interleaving(self._become_points)
+
+    def _become_points(self) -> None:
+        """Let interleaved handlers be suspended before each of the operations."""
+        for operation in self._operations:
+            setattr(self, operation, be_point(self.clock, getattr(self, operation)))
 
     # ---- who may call
 

@@ -1,0 +1,210 @@
+"""
+What Lambda may do beside what it mostly does, and who is asked about each (LAM-360, ASY-130).
+
+`LambdaFaults` and `AsyncFaults` say what may happen. `Luck` and `AsyncLuck` ask the chooser of the simulation, at one
+choice point per field; where a weight is 0 there is no point, and nothing is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from attrs import Attribute, field, frozen
+
+from lambdasim.clock import ChoicePoint, Chooser
+from lambdasim.errors import UsageError
+from lambdasim.settings import number
+from lambdasim.units import Duration, seconds
+
+_probability: Final = number(0, 1)
+
+
+def _durations(_owner: object, field: Attribute[Any], value: tuple[Duration, ...]) -> None:
+    if not isinstance(value, tuple) or not value:
+        msg = f"{field.name}={value!r} is no tuple of durations; give seconds, such as (1, 5)"
+        raise UsageError(msg)
+    for duration in value:
+        seconds(duration, name=field.name)
+
+
+def _fractions(_owner: object, field: Attribute[Any], value: tuple[float, ...]) -> None:
+    if not isinstance(value, tuple) or not value:
+        msg = f"{field.name}={value!r} is no tuple of shares; give shares of the duration, such as (0, 0.5, 1)"
+        raise UsageError(msg)
+    for share in value:
+        _probability(_owner, field, share)
+
+
+@frozen(kw_only=True, slots=False)
+class LambdaFaults:
+    """
+    What may go wrong in Lambda, for a simulation or for one function; everything is off by default.
+
+    A weight is the probability of leaving what mostly happens, for whoever draws lots; the other options share it.
+
+    Rules: LAM-360.
+    """
+
+    service_error: float = field(default=0.0, validator=_probability)  #: a call is refused with 500 (LAM-065)
+    caller_rate: float = field(default=0.0, validator=_probability)  #: refused as `CallerRateLimitExceeded`
+    env_recycle: float = field(default=0.0, validator=_probability)  #: an environment ends with an invocation
+    environment: float = field(default=0.0, validator=_probability)  #: another idle environment is taken (LAM-121)
+    cold_start: float = field(default=0.0, validator=_probability)  #: an init is one of `slow_init_s`
+    slow_init_s: tuple[Duration, ...] = field(default=(1, 5), validator=_durations)
+    proactive_init: float = field(default=0.0, validator=_probability)  #: an environment is made before it is needed
+    crash: float = field(default=0.0, validator=_probability)  #: the process ends in the middle
+    crash_at: tuple[float, ...] = field(default=(0, 0.5, 1), validator=_fractions)  #: at these shares of a duration
+    response_lost: float = field(default=0.0, validator=_probability)  #: the work is done, the caller gets a 500
+
+
+@frozen(kw_only=True)
+class AsyncFaults:
+    """
+    What may go wrong in the queue of asynchronous invocations; everything is off by default.
+
+    Rules: ASY-130.
+    """
+
+    order: float = field(default=0.0, validator=_probability)  #: another event that is due is tried first
+    retry_delay: float = field(default=0.0, validator=_probability)  #: half, or one and a half times the delay
+    duplicate: float = field(default=0.0, validator=_probability)  #: one extra run (ASY-141)
+    event_lost: float = field(default=0.0, validator=_probability)  #: a throttled event is lost
+    delivery_fails: float = field(default=0.0, validator=_probability)  #: to a destination or a dead-letter queue
+
+
+class Lots:
+    """Asks the chooser at points of one owner; a point whose weight is 0 is never asked."""
+
+    __slots__ = ("_chooser", "_owner", "_points")
+
+    def __init__(self, chooser: Chooser, owner: str, weights: dict[str, float]) -> None:
+        self._chooser = chooser
+        self._owner = owner
+        self._points = {
+            name: ChoicePoint(name=name, owner=owner, weight=weight) for name, weight in weights.items() if weight
+        }
+
+    def may(self, name: str) -> bool:
+        """Return whether there is anything to ask."""
+        return name in self._points
+
+    def ask(self, name: str, options: Sequence[str]) -> int:
+        """Return the option that is chosen; whoever chooses may be somebody's own code, and wrong."""
+        point = self._points.get(name)
+        if point is None or len(options) < 2:
+            return 0
+        index = self._chooser.choose(point, options)
+        if type(index) is not int or not 0 <= index < len(options):
+            msg = f"{self._chooser!r} chose {index!r} at {name}; it must be an index from 0 to {len(options) - 1}"
+            raise UsageError(msg)
+        return index
+
+
+class Luck:
+    """What the faults of one function leave to chance."""
+
+    __slots__ = ("_crash_shares", "_crashes", "_lots", "_slow", "is_any", "slow_init_us")
+
+    def __init__(self, faults: LambdaFaults, owner: str, chooser: Chooser) -> None:
+        names = (
+            "service_error",
+            "caller_rate",
+            "env_recycle",
+            "environment",
+            "cold_start",
+            "proactive_init",
+            "crash",
+            "response_lost",
+        )
+        self._lots = Lots(chooser, owner, {f"lambda.{name}": getattr(faults, name) for name in names})
+        self.is_any = any(self._lots.may(f"lambda.{name}") for name in names)
+        self.slow_init_us = tuple(seconds(duration) for duration in faults.slow_init_s)
+        self._slow = ("as modelled", *(f"{us / 1e6:g} s" for us in self.slow_init_us))
+        self._crash_shares = faults.crash_at
+        self._crashes = ("none", *(f"at {share:g}" for share in faults.crash_at))
+
+    def is_refused(self) -> bool:
+        """Ask whether Lambda fails before admission."""
+        return self._lots.ask("lambda.service_error", ("accepted", "refused")) == 1
+
+    def is_too_fast(self) -> bool:
+        """Ask whether the caller is told that it calls too often."""
+        return self._lots.ask("lambda.caller_rate", ("accepted", "refused")) == 1
+
+    def recycles(self) -> bool:
+        """Ask whether an environment ends with its invocation."""
+        return self._lots.ask("lambda.env_recycle", ("kept", "destroyed")) == 1
+
+    @property
+    def picks(self) -> bool:
+        """Whether another idle environment than the usual one may be taken."""
+        return self._lots.may("lambda.environment")
+
+    def pick(self, idle: Sequence[str]) -> int:
+        """Ask which of the idle environments is taken."""
+        return self._lots.ask("lambda.environment", [f"environment {name}" for name in idle])
+
+    def init_us(self, modelled_us: int) -> int:
+        """Ask how long an init takes."""
+        choice = self._lots.ask("lambda.cold_start", self._slow)
+        return self.slow_init_us[choice - 1] if choice else modelled_us
+
+    def is_proactive(self) -> bool:
+        """Ask whether an environment is made in place of one that was reclaimed."""
+        return self._lots.ask("lambda.proactive_init", ("none", "made")) == 1
+
+    @property
+    def may_crash(self) -> bool:
+        """Whether processes may end in the middle."""
+        return self._lots.may("lambda.crash")
+
+    def crash_share(self) -> float | None:
+        """Ask at which share of its duration a plain invocation crashes; None: not at all."""
+        choice = self._lots.ask("lambda.crash", self._crashes)
+        return self._crash_shares[choice - 1] if choice else None
+
+    def crashes_here(self) -> bool:
+        """Ask whether a handler that can be suspended crashes at this point."""
+        return self._lots.ask("lambda.crash", ("none", "crash")) == 1
+
+    def loses_response(self) -> bool:
+        """Ask whether the answer is lost although the work is done."""
+        return self._lots.ask("lambda.response_lost", ("answered", "lost")) == 1
+
+
+class AsyncLuck:
+    """What the faults of one function's asynchronous events leave to chance."""
+
+    __slots__ = ("_lots",)
+
+    def __init__(self, faults: AsyncFaults, owner: str, chooser: Chooser) -> None:
+        names = ("order", "retry_delay", "duplicate", "event_lost", "delivery_fails")
+        self._lots = Lots(chooser, owner, {f"async.{name}": getattr(faults, name) for name in names})
+
+    def first(self, request_ids: Sequence[str]) -> int:
+        """Ask which of the events due at this instant is tried first."""
+        return self._lots.ask("async.order", request_ids)
+
+    def delay_us(self, usual_us: int) -> int:
+        """Ask how long a retry waits."""
+        choice = self._lots.ask("async.retry_delay", ("as it is", "half", "one and a half"))
+        return (usual_us, usual_us // 2, usual_us * 3 // 2)[choice]
+
+    def duplicates(self) -> bool:
+        """Ask whether an event gets an extra run."""
+        return self._lots.ask("async.duplicate", ("none", "once more")) == 1
+
+    def loses_event(self) -> bool:
+        """Ask whether a throttled event is lost."""
+        return self._lots.ask("async.event_lost", ("kept", "lost")) == 1
+
+    def fails_delivery(self) -> bool:
+        """Ask whether a delivery fails."""
+        return self._lots.ask("async.delivery_fails", ("delivered", "failed")) == 1
+
+
+def luck_of(faults: LambdaFaults, owner: str, chooser: Chooser) -> Luck | None:
+    """Return who is asked, or None where nothing may go wrong."""
+    luck = Luck(faults, owner, chooser)
+    return luck if luck.is_any else None

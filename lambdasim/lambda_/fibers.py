@@ -1,0 +1,344 @@
+"""
+Handlers that others run in between of: coroutines, and plain functions on a stack of their own (greenlets).
+
+A `Fiber` runs an unmodified synchronous handler up to a scheduling point (a sleep, a call of a service, an operation on
+something remote), lets the simulation go on, and comes back. Never do two run at once: what they see of each other is
+decided by the order of events alone. A coroutine handler is driven in the same way through its `await`s.
+
+When its time is over a handler gets `InvocationTimedOut` where it stands; a process that crashes gets an exception of
+ours there. What then still runs of it, in a `finally` say, finds every further scheduling point refused.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from lambdasim.clock import Priority, Signal, Timer
+from lambdasim.errors import UsageError
+from lambdasim.lambda_.context import CoroutineContext, FiberContext, InvocationTimedOut
+from lambdasim.lambda_.world import Sleeper, Turn
+from lambdasim.units import Duration, seconds
+
+if TYPE_CHECKING:
+    from lambdasim.clock import Clock
+    from lambdasim.lambda_.invocation import Invocation
+
+T = TypeVar("T")
+
+_COMPLETION: Final = Priority.COMPLETION.value
+_TIMEOUT: Final = Priority.TIMEOUT.value
+_ONLY_SIMULATED: Final = "only simulated waits can be awaited, such as context.sleep(…) or queue.wait_receive(…)"
+
+_REFUSALS_MAX: Final = 1_000  # exceptions raised in a handler that swallows them
+
+#: takes what a handler returned or raised, and for how long it blocked beside
+Finished = Callable[["Invocation", Any, BaseException | None, int], object]
+
+_abandoned: list[Any] = []  # stacks of handlers that swallow every exception: to collect them would run them once more
+
+
+class ProcessEnded(BaseException):
+    """Raised where a handler stands when its process crashes (`lambda.crash`)."""
+
+
+def greenlets() -> Any:
+    """
+    Return the module `greenlet`.
+
+    Raises:
+        UsageError: It is not installed.
+    """
+    try:
+        return importlib.import_module("greenlet")
+    except ImportError as error:
+        msg = (
+            "execution='interleaved' needs greenlet; install it with: python -m pip install 'lambdasim[handlers]', or "
+            "use execution='plain'"
+        )
+        raise UsageError(msg) from error
+
+
+class Suspended:
+    """
+    What coroutine handlers and fibers share: a deadline, a place to go on from, and an end.
+
+    Args:
+        invocation: Whose handler it is.
+        advance: Goes on with the code, up to where it stops next; raises the error in it, if there is one.
+        finished: Takes the end.
+    """
+
+    def __init__(
+        self, invocation: Invocation, advance: Callable[[BaseException | None], object], finished: Finished
+    ) -> None:
+        self.invocation = invocation
+        self.clock: Clock = invocation.function.clock
+        self._advance = advance
+        self._finished = finished
+        self._timer: Timer | None = None  # when it goes on
+        self._signal: Signal[Any] | None = None  # what it waits for
+        self._doom: type[BaseException] | None = None  # how it ended, whatever it still does
+        self._has_begun = False
+        self._deadline_us = invocation.started_at_us + invocation.deployed.timeout_us
+        self._deadline: Timer = self.clock.timer(self._deadline_us, self._on_deadline, priority=_TIMEOUT)
+        self._blocked_us = 0
+
+    @property
+    def now_us(self) -> int:
+        """What its clock shows."""
+        return self.clock.now_us + self._blocked_us
+
+    def begin(self, delay_us: int) -> None:
+        """Start at once, or when the init is done that is repeated inside the invoke phase (LAM-083)."""
+        if delay_us:
+            self._resume_at(self.clock.now_us + delay_us)
+        else:
+            self._go_on(None)
+
+    def _resume_at(self, at_us: int) -> None:
+        """Go on at this instant, unless the time is over before."""
+        if at_us <= self._deadline_us:
+            self._timer = self.clock.timer(at_us, self._go_on, priority=_COMPLETION)
+
+    def _resume_after(self, signal: Signal[Any]) -> None:
+        self._signal = signal
+        signal.subscribe(self._woken)
+
+    def _woken(self, _signal: object) -> None:
+        """What it waits for has happened: it goes on as an event of this instant."""
+        if self._signal is not None:
+            self._signal = None
+            self._resume_at(self.clock.now_us)
+
+    def _go_on(self, _argument: object) -> None:
+        self._timer = None
+        if not self._has_begun:
+            self._has_begun = True
+            if self._crashes():
+                self._doom = ProcessEnded
+                self._end(None, None)
+                return
+        self._advance(None)
+
+    def _on_deadline(self, _argument: object) -> None:
+        self._doom = InvocationTimedOut
+        self._give_up_waiting()
+        if self._has_begun:
+            self._advance(InvocationTimedOut())
+        else:
+            self._end(None, None)
+
+    def _crashes(self) -> bool:
+        """Ask whether the process ends here (`lambda.crash`)."""
+        luck = self.invocation.function.luck
+        return luck is not None and luck.may_crash and luck.crashes_here()
+
+    def _give_up_waiting(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._signal is not None:
+            signal, self._signal = self._signal, None
+            signal.unsubscribe(self._woken)
+            if signal.on_abandon is not None:
+                signal.on_abandon()
+
+    def _end(self, result: object, error: BaseException | None) -> None:
+        self._deadline.cancel()
+        self._give_up_waiting()
+        if self._doom is not None and (
+            error is None or isinstance(error, Exception | InvocationTimedOut | ProcessEnded)
+        ):
+            error = self._doom()  # whatever it said afterwards, nobody was there to hear it
+        self._finished(self.invocation, result, error, self._blocked_us)
+
+    def _turn(self, sleeper: Sleeper) -> Turn:
+        invocation = self.invocation
+        version = invocation.deployed
+        return Turn(version.machine_of(invocation.environment), sleeper, self.clock.start_us, version.names)
+
+
+class Fiber(Suspended):
+    """
+    A plain handler on a stack of its own.
+
+    Args:
+        invocation: Whose handler it is.
+        handler: Of event and context.
+        event: For it.
+        finished: Takes the end.
+    """
+
+    def __init__(
+        self, invocation: Invocation, handler: Callable[[Any, Any], Any], event: object, finished: Finished
+    ) -> None:
+        super().__init__(invocation, self._switch, finished)
+        self._handler = handler
+        self._event = event
+        self._result: object = None
+        self._error: BaseException | None = None
+        self._refusals = 0
+        self._is_abandoned = False
+        self._module = greenlets()
+        self._greenlet: Any = self._module.greenlet(self._body)
+
+    # ---- called by the handler
+
+    def sleep(self, duration: Duration) -> None:
+        """Suspend the handler for so many seconds."""
+        self.pause(seconds(duration))
+
+    def point(self, duration_us: int = 0) -> None:
+        """Let others run before the handler goes on: a scheduling point, where its process may crash too."""
+        self.pause(duration_us)
+
+    def pause(self, duration_us: int) -> None:
+        """Suspend the handler for so long; at its deadline it gets `InvocationTimedOut` instead."""
+        self._stop_if_doomed()
+        self._resume_at(self.clock.now_us + duration_us)
+        self._suspend()
+
+    def wait(self, signal: Signal[T]) -> T:
+        """Suspend the handler until something has happened; return its result."""
+        self._stop_if_doomed()
+        if not signal.is_set:
+            self._resume_after(signal)
+            self._suspend()
+        return signal.result()
+
+    def _stop_if_doomed(self) -> None:
+        if self._doom is None and self._crashes():
+            self._doom = ProcessEnded
+        if self._doom is not None:
+            self._refusals += 1
+            if self._refusals > _REFUSALS_MAX:  # it swallows them, and would go on for ever: it never runs again
+                _abandoned.append(self._greenlet)
+                self._is_abandoned = True
+                self._suspend()
+            raise self._doom
+
+    def _suspend(self) -> None:
+        self._greenlet.parent.switch()
+
+    # ---- called by the simulation
+
+    @property
+    def is_here(self) -> bool:
+        """Whether who asks runs on the stack of the handler."""
+        return self._module.getcurrent() is self._greenlet
+
+    def _switch(self, error: BaseException | None) -> None:
+        """Run the handler up to where it stops next."""
+        clock, greenlet = self.clock, self._greenlet
+        greenlet.parent = self._module.getcurrent()
+        before, clock.fiber = clock.fiber, self
+        with self._turn(self):
+            try:
+                if error is None:
+                    greenlet.switch()
+                else:
+                    greenlet.throw(error)
+            finally:
+                clock.fiber = before
+        if greenlet.dead or self._is_abandoned:
+            self._end(self._result, self._error)
+
+    def _body(self) -> None:
+        try:
+            self._result = self._handler(self._event, FiberContext(self.invocation, self))
+        except BaseException as error:
+            self._error = error
+
+
+class CoroutineRun(Suspended):
+    """
+    A coroutine handler under way.
+
+    Args:
+        invocation: Whose handler it is.
+        handler: A coroutine function of event and context.
+        event: For it.
+        finished: Takes the end.
+    """
+
+    def __init__(
+        self, invocation: Invocation, handler: Callable[[Any, Any], Any], event: object, finished: Finished
+    ) -> None:
+        super().__init__(invocation, self._send, finished)
+        self._handler = handler
+        self._event = event
+        self._coroutine: Any = None
+        self._refusals = 0
+
+    def sleep(self, duration: float) -> None:
+        """Take note of a blocking sleep: the answer comes so much later."""
+        self._blocked_us += seconds(duration)
+
+    def _send(self, error: BaseException | None) -> None:
+        """Run the handler up to its next wait; at its end it is closed where it stands."""
+        if error is not None:
+            self._close()
+            return
+        if self._coroutine is None:
+            self._step(self._begin)
+        else:
+            self._step(self._coroutine.send, None)
+
+    def _begin(self) -> object:
+        self._coroutine = self._handler(self._event, CoroutineContext(self.invocation))
+        return self._coroutine.send(None)
+
+    def _step(self, go: Callable[..., object], *arguments: object) -> None:
+        wait: object = None
+        end: tuple[object, BaseException | None] | None = None
+        with self._turn(self):
+            try:
+                wait = go(*arguments)
+            except StopIteration as stop:
+                end = (stop.value, None)
+            except RuntimeError as failure:
+                # asyncio's own awaitables look for its event loop before they suspend.
+                is_foreign = "event loop" in str(failure)
+                end = (None, self._refusal("what asyncio offers") if is_foreign else failure)
+            except BaseException as failure:
+                end = (None, failure)
+        if end is not None:
+            self._end(*end)
+        else:
+            self._wait_for(wait)
+
+    def _wait_for(self, wait: object) -> None:
+        clock = self.clock
+        is_sleep = wait is clock.sleep_mark
+        asked_us = clock.asked_us
+        if not is_sleep and not isinstance(wait, Signal):
+            self._refuse(wait)
+        elif self._crashes():
+            self._doom = ProcessEnded
+            self._close()
+        elif isinstance(wait, Signal):
+            self._resume_after(wait)
+        else:
+            self._resume_at(clock.now_us + asked_us)
+
+    def _refuse(self, wait: object) -> None:
+        """Raise in the handler that what it awaits is nothing simulated."""
+        self._refusals += 1
+        if self._refusals > _REFUSALS_MAX:  # it swallows them, and asks again
+            error = self._refusal(repr(wait))
+            with self._turn(self), suppress(BaseException):
+                self._coroutine.close()
+            self._end(None, error)
+        else:
+            self._step(self._coroutine.throw, self._refusal(repr(wait)))
+
+    def _refusal(self, wait: str) -> UsageError:
+        return UsageError(f"{self.invocation.function.name} awaits {wait}: {_ONLY_SIMULATED}")
+
+    def _close(self) -> None:
+        with self._turn(self), suppress(BaseException):  # it may swallow even this; nobody hears of it
+            self._coroutine.close()
+        self._end(None, None)

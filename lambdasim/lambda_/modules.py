@@ -1,0 +1,143 @@
+"""
+Deployed code by its name: a module that is imported afresh for each execution environment (LAM-041).
+
+What lies below the import root of the module (the folder from which it is imported) belongs to the deployment, so each
+environment has copies of its own, with globals of their own. They are among `sys.modules` only while code of that
+environment runs; whatever the process itself imported from there is out of sight meanwhile. Installed packages, the
+standard library and this one are shared.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+import sysconfig
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+from lambdasim.errors import LambdasimError
+
+_OURS: Final = Path(__file__).resolve().parents[1]
+_SHARED_FOLDERS: Final = ("site-packages", "dist-packages")
+_SHARED_ROOTS: Final = tuple(
+    {Path(sysconfig.get_path(name)).resolve(): None for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+)
+
+
+class RuntimeStartError(LambdasimError):
+    """The runtime finds no handler; the kinds and texts are those of AWS's Python runtime."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class Modules:
+    """
+    The modules of one execution environment.
+
+    Args:
+        handler: `module.function`, or `package.module.function`.
+    """
+
+    __slots__ = ("_handler", "_hidden", "_known", "_loaded", "_outside", "_root")
+
+    def __init__(self, handler: str) -> None:
+        self._handler = handler
+        self._root: Path | None = None
+        self._loaded: dict[str, ModuleType] = {}  # of this environment
+        self._hidden: list[str] = []  # of the process, below the root
+        self._known = -1  # how many modules there were when the hidden ones were looked up
+        self._outside: dict[str, ModuleType] = {}  # hidden at this moment
+
+    def load(self) -> Any:
+        """
+        Import the module and return the handler; `put_in` has been called.
+
+        Raises:
+            RuntimeStartError: There is no such module or function, or the text names none.
+            BaseException: Whatever the module raises while it is imported, but for `ImportError`.
+        """
+        module_name, dot, function_name = self._handler.rpartition(".")
+        if not dot:
+            msg = f"Bad handler '{self._handler}': not enough values to unpack (expected 2, got 1)"
+            raise RuntimeStartError("Runtime.MalformedHandlerName", msg)
+        module_name = module_name.replace("/", ".")
+        importlib.invalidate_caches()
+        try:
+            module = importlib.import_module(module_name)
+        except ImportError as error:
+            msg = f"Unable to import module '{module_name}': {error}"
+            raise RuntimeStartError("Runtime.ImportModuleError", msg) from error
+        try:
+            return getattr(module, function_name)
+        except AttributeError as error:
+            msg = f"Handler '{function_name}' missing on module '{module_name}'"
+            raise RuntimeStartError("Runtime.HandlerNotFound", msg) from error
+
+    def put_in(self) -> None:
+        """Let imports find the modules of this environment, and none of the process below the root."""
+        if self._root is None:
+            self._root = _find_root(self._handler)
+        modules = sys.modules
+        if len(modules) != self._known:
+            self._known = len(modules)
+            self._hidden = self._below_root()
+        for name in self._hidden:
+            outside = modules.pop(name, None)
+            if outside is not None:
+                self._outside[name] = outside
+        modules.update(self._loaded)
+
+    def take_out(self) -> None:
+        """Take the modules of this environment out again, those that were imported meanwhile too."""
+        modules = sys.modules
+        if len(modules) != self._known - len(self._outside) + len(self._loaded):
+            self._loaded.update((name, modules[name]) for name in self._below_root())
+        for name in self._loaded:
+            modules.pop(name, None)
+        modules.update(self._outside)
+        self._outside = {}
+        self._known = len(modules)
+
+    def forget(self) -> None:
+        """Begin anew: the process of the environment has ended."""
+        self._loaded = {}
+
+    def _below_root(self) -> list[str]:
+        return [name for name, module in list(sys.modules.items()) if self._is_below(name, module)]
+
+    def _is_below(self, name: str, module: ModuleType | None) -> bool:
+        if name == "__main__" or self._root is None:
+            return False
+        place = getattr(module, "__file__", None)
+        if place is None:  # a folder without __init__.py
+            place = next(iter(getattr(module, "__path__", ())), None)
+        if not isinstance(place, str):
+            return False
+        path = Path(place)
+        if not path.is_relative_to(self._root) or path.is_relative_to(_OURS):
+            return False
+        inside = path.relative_to(self._root)
+        if any(folder in inside.parts for folder in _SHARED_FOLDERS):
+            return False
+        return not any(
+            root != self._root and root.is_relative_to(self._root) and path.is_relative_to(root)
+            for root in _SHARED_ROOTS
+        )
+
+
+def _find_root(handler: str) -> Path | None:
+    """Return the folder that the module of a handler is imported from; None where there is none."""
+    top = handler.replace("/", ".").partition(".")[0]
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        return None
+    if spec is None:
+        return None
+    if spec.submodule_search_locations:
+        return Path(next(iter(spec.submodule_search_locations))).parent
+    return Path(spec.origin).parent if spec.origin and spec.has_location else None

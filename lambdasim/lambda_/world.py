@@ -1,0 +1,306 @@
+"""
+The machine that a handler sees: its clock, its environment variables and its modules, while its code runs.
+
+`Turn` puts them in place of those of the process, and puts back what was there at its end; between the two runs the
+code of one handler, whole or up to where it is suspended. Nothing is patched outside. Turns may nest (a handler that
+plays a simulation of its own), and end in the order in which stacks do.
+
+**Clocks.** `time.time`, `datetime.now` and the like are the business of the library `time-machine` (extra `handlers`);
+`time.sleep` and the monotonic clocks are attributes of the module `time`, and replaced there, and in the module of the
+handler where it has imported them by name. On Lambda local time is UTC, and so it is here.
+
+**Variables.** `os.environ` is one object that other modules hold references to, so it stays, and what it reads from is
+exchanged: a small view which shows the function's variables over those of the process, and keeps changes to itself.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from typing import Any, Final, Protocol, Self
+
+from lambdasim.lambda_.modules import Modules
+from lambdasim.units import MICROSECONDS
+
+try:
+    import time_machine as _time_machine
+except ImportError:  # the extra `handlers` is not installed
+    _time_machine = None  # type: ignore[assignment]
+
+HAS_CLOCK: Final = _time_machine is not None  #: whether handlers read simulated time
+
+_SETS_ZONE: Final = hasattr(time, "tzset")
+
+
+class Sleeper(Protocol):
+    """Whoever knows what a handler's sleep means, and what its clock shows."""
+
+    def sleep(self, duration: float) -> object:
+        """Let time pass for the handler."""
+        ...
+
+    @property
+    def now_us(self) -> int:
+        """What its clock shows, in microseconds since the start."""
+        ...
+
+
+class Variables(MutableMapping[Any, Any]):
+    """
+    What `os.environ` reads from during a turn; keys and values are in the form in which the platform keeps them.
+
+    Args:
+        own: The variables of the function.
+    """
+
+    __slots__ = ("_changed", "_own", "_process", "_removed", "_touched")
+
+    def __init__(self, own: Mapping[str, str]) -> None:
+        environ: Any = os.environ
+        self._own = {environ.encodekey(name): environ.encodevalue(value) for name, value in own.items()}
+        self._changed: dict[Any, Any] = {}
+        self._removed: dict[Any, None] = {}
+        self._touched: dict[Any, None] = {}  # in this turn: `os.environ` told the C library too
+        self._process: Mapping[Any, Any] = {}  # what the process has, as of this turn
+
+    def __getitem__(self, key: Any) -> Any:
+        """Return the value that the handler set, else the function's, else the process's."""
+        if key in self._changed:
+            return self._changed[key]
+        if key not in self._removed:
+            if key in self._own:
+                return self._own[key]
+            if key in self._process:
+                return self._process[key]
+        raise KeyError(key)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._changed[key] = value
+        self._removed.pop(key, None)
+        self._touched[key] = None
+
+    def __delitem__(self, key: Any) -> None:
+        if key not in self:
+            raise KeyError(key)
+        self._changed.pop(key, None)
+        self._removed[key] = None
+        self._touched[key] = None
+
+    def __contains__(self, key: object) -> bool:
+        """Whether there is such a variable."""
+        if key in self._changed:
+            return True
+        return key not in self._removed and (key in self._own or key in self._process)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter([key for key in {**self._process, **self._own, **self._changed} if key in self])
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def put_in(self) -> None:
+        """Let `os.environ` read from here."""
+        environ: Any = os.environ
+        self._process = environ._data
+        _let_environ_read(self)
+
+    def take_out(self) -> None:
+        """Let `os.environ` read from where it did, and undo what was told to the C library beside us."""
+        process, self._process = self._process, {}
+        _let_environ_read(process)
+        for key in self._touched:
+            if key in process:
+                os.putenv(key, process[key])
+            else:
+                os.unsetenv(key)
+        self._touched.clear()
+
+    def forget(self) -> None:
+        """Forget what handlers changed: the process that knew it is gone."""
+        self._changed.clear()
+        self._removed.clear()
+
+
+def _let_environ_read(values: Mapping[Any, Any]) -> None:
+    environ: Any = os.environ
+    environ._data = values
+    if os.supports_bytes_environ:
+        environ = os.environb
+        environ._data = values
+
+
+class Machine:
+    """What the code in one execution environment sees, turn after turn."""
+
+    __slots__ = ("modules", "variables")
+
+    def __init__(self, own: Mapping[str, str], modules: Modules | None = None) -> None:
+        self.variables = Variables(own)
+        self.modules = modules  #: those below the import root; None where handlers are given as objects
+
+    def forget(self) -> None:
+        """Begin anew: the process has ended."""
+        self.variables.forget()
+        if self.modules is not None:
+            self.modules.forget()
+
+
+Names = tuple[tuple[dict[str, Any], str], ...]  #: globals of a module, and a name in them
+
+
+class Turn:
+    """
+    One stretch of a handler's code, from where it goes on to where it stops: a context manager.
+
+    Args:
+        machine: Of its environment.
+        sleeper: What its sleeps mean.
+        start_us: The instant of zero, since the Unix epoch.
+        names: Where its module has imported sleeps and clocks by name.
+    """
+
+    __slots__ = ("_before", "_machine", "_names", "_replaced", "_start_us", "_thread", "_travel", "sleeper")
+
+    def __init__(self, machine: Machine, sleeper: Sleeper, start_us: int, names: Names = ()) -> None:
+        self._machine = machine
+        self.sleeper = sleeper
+        self._start_us = start_us
+        self._names = names
+        self._before: Turn | None = None
+        self._replaced: list[tuple[dict[str, Any], str, object]] = []
+        self._thread = 0
+        self._travel: Any = None
+
+    @property
+    def is_here(self) -> bool:
+        """Whether who asks runs on the thread of the handler."""
+        return threading.get_ident() == self._thread
+
+    def show_time(self) -> None:
+        """Let the clocks show what they should show now: a plain handler has slept."""
+        if self._travel is not None:
+            traveller = self._travel[1]
+            late_us = self._start_us + self.sleeper.now_us - traveller.time_ns() // 1000
+            traveller.shift(dt.timedelta(microseconds=late_us))
+
+    def __enter__(self) -> Self:
+        """Put the machine of the handler in place of that of the process."""
+        global _turn
+        self._before, _turn = _turn, self
+        self._thread = threading.get_ident()
+        self._machine.variables.put_in()
+        if _time_machine is not None:
+            whole, rest_us = divmod(self._start_us + self.sleeper.now_us, MICROSECONDS)
+            travel = _time_machine.travel(whole, tick=False)
+            traveller = travel.start()
+            if rest_us:
+                traveller.shift(dt.timedelta(microseconds=rest_us))
+            self._travel = (travel, traveller)
+        if self._before is None:
+            _replace_clocks(_REPLACEMENTS)
+            if _SETS_ZONE and not _ZONE_IS_UTC:
+                os.putenv("TZ", "UTC")
+                time.tzset()
+        for names, name in self._names:
+            replacement = _BY_ORIGINAL.get(id(names.get(name)))
+            if replacement is not None:
+                self._replaced.append((names, name, names[name]))
+                names[name] = replacement
+        if self._machine.modules is not None:
+            self._machine.modules.put_in()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Put back what was there before."""
+        global _turn
+        if self._machine.modules is not None:
+            self._machine.modules.take_out()
+        for names, name, original in self._replaced:
+            names[name] = original
+        self._replaced.clear()
+        if self._before is None:
+            _replace_clocks(_ORIGINALS)
+        if self._travel is not None:
+            self._travel[0].stop()
+            self._travel = None
+        self._machine.variables.take_out()
+        if self._before is None and _SETS_ZONE and not _ZONE_IS_UTC:
+            zone = os.environ.get("TZ")
+            if zone is None:
+                os.unsetenv("TZ")
+            else:
+                os.putenv("TZ", zone)
+            time.tzset()
+        _turn, self._before = self._before, None
+
+
+_turn: Turn | None = None  # whose code runs at this moment
+_ZONE_IS_UTC: Final = not time.timezone and not time.daylight
+
+
+def current_sleeper() -> Sleeper | None:
+    """Return what sleeps mean to the handler whose code runs at this moment; None outside handlers."""
+    return None if _turn is None or not _turn.is_here else _turn.sleeper
+
+
+def clock_names(handler: object) -> Names:
+    """Return where the module of a handler has imported sleeps and clocks by name."""
+    names = getattr(handler, "__globals__", None)
+    if not isinstance(names, dict):
+        return ()
+    return tuple((names, name) for name, value in names.items() if id(value) in _BY_ORIGINAL)
+
+
+def _replace_clocks(functions: Mapping[str, object]) -> None:
+    for name, function in functions.items():
+        setattr(time, name, function)
+
+
+def _sleep(seconds: float, /) -> None:
+    """Let time pass: simulated time for a handler, real time for everybody else."""
+    turn = _turn
+    if turn is None or not turn.is_here:
+        _REAL_SLEEP(seconds)
+    elif seconds < 0:
+        msg = "sleep length must be non-negative"
+        raise ValueError(msg)
+    else:
+        turn.sleeper.sleep(seconds)
+
+
+def _simulated(original: Callable[[], Any], *, in_ns: bool) -> Callable[[], Any]:
+    """
+    Return what stands for a monotonic clock.
+
+    The standard library keeps the real one: an event loop that waited by a clock which stands still would never end.
+    """
+
+    def read() -> float:
+        turn = _turn
+        if turn is None or not turn.is_here:
+            return original()  # type: ignore[no-any-return]
+        module = sys._getframe(1).f_globals.get("__name__", "")
+        if str(module).partition(".")[0] in sys.stdlib_module_names:
+            return original()  # type: ignore[no-any-return]
+        return turn.sleeper.now_us * 1000 if in_ns else turn.sleeper.now_us / MICROSECONDS
+
+    return read
+
+
+_REAL_SLEEP: Final = time.sleep
+_ORIGINALS: Final[Mapping[str, Any]] = {
+    "sleep": time.sleep,
+    "monotonic": time.monotonic,
+    "monotonic_ns": time.monotonic_ns,
+    "perf_counter": time.perf_counter,
+    "perf_counter_ns": time.perf_counter_ns,
+}
+_REPLACEMENTS: Final[Mapping[str, Any]] = {
+    name: _sleep if name == "sleep" else _simulated(function, in_ns=name.endswith("_ns"))
+    for name, function in _ORIGINALS.items()
+}
+_BY_ORIGINAL: Final = {id(function): _REPLACEMENTS[name] for name, function in _ORIGINALS.items()}
