@@ -21,7 +21,7 @@ from lambdasim.faults import GROUPS, async_part, lambda_part, sqs_part
 from lambdasim.lambda_ import AsyncFaults, Function, InvokeResult, LambdaFaults, LambdaLimits, PriceBook, RpsModel
 from lambdasim.lambda_.destinations import Attributes, Deliver
 from lambdasim.lambda_.limits import FUNCTION_SETTINGS, DurationLike
-from lambdasim.lambda_.names import one_qualifier
+from lambdasim.lambda_.names import check_qualifier, one_qualifier
 from lambdasim.lambda_.registry import AccountSettings, Functions, LambdaEndpoint, ListFunctionsResult
 from lambdasim.lambda_.remote import Remote, Wire
 from lambdasim.lambda_.version import Handler
@@ -503,7 +503,7 @@ class Simulation:
     @property
     def claimed_share(self) -> float:
         """Percent of the account's concurrency that is claimed now (LAM-267)."""
-        return self.pool.claimed / self.pool.account_concurrency * 100
+        return self.pool.claimed * 100 / self.pool.account_concurrency
 
     def register_target(self, arn: str, target: Deliver | None) -> None:
         """
@@ -554,7 +554,7 @@ class Simulation:
         """
         # In the order in which AWS looks (ESM-030).
         check_numbers(batch_size, maximum_batching_window_in_seconds, maximum_concurrency)
-        target = self._target(function)
+        target, qualifier = self._target(function)
         source = self._source(event_source)
         for name in others:
             if name in _OTHER_SOURCES:
@@ -565,6 +565,7 @@ class Simulation:
         mapping = EventSourceMapping(
             source,
             target,
+            qualifier=qualifier,
             batch_size=batch_size,
             maximum_batching_window_in_seconds=maximum_batching_window_in_seconds,
             maximum_concurrency=maximum_concurrency,
@@ -740,12 +741,16 @@ class Simulation:
             )
             raise InvalidParameterValueException(msg) from error
 
-    def _target(self, ref: Function | str) -> Function:
+    def _target(self, ref: Function | str) -> tuple[Function, str | None]:
+        """Return a function, and the version or alias that is named with it (`$LATEST` is none)."""
         try:
-            return self.function(ref)
+            function, qualifier = self._lambda.find(ref)
+            qualifier = check_qualifier(qualifier)
+            function.target(qualifier)
         except ResourceNotFoundException as error:
             msg = "Function does not exist"
             raise InvalidParameterValueException(msg) from error
+        return function, qualifier
 
 
 class _QueueTarget:

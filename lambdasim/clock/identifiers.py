@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from typing import Any
 
 
 class Series:
@@ -12,11 +13,12 @@ class Series:
     Numbers are kept where many are needed; the text is made when somebody looks (SQS-028, LAM-046).
     """
 
-    __slots__ = ("_head", "digest", "last")
+    __slots__ = ("_head", "digest", "last", "owner")
 
     def __init__(self, digest: bytes) -> None:
         self.digest = digest  #: 32 bytes of this kind and owner, for other derived texts
         self.last = 0  #: the number given last
+        self.owner: Any = None  #: whoever has it now, if it wants to be known
         text = digest.hex()
         # 74 bits of the digest, and 48 of the counter: two series never meet in practice
         self._head = f"{text[:8]}-{text[8:12]}-4{text[12:15]}-{0x8 | digest[8] & 0x3:x}{text[17:20]}-"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from attrs import frozen
@@ -23,6 +23,8 @@ class Kind:
 
     name: str  #: such as `message sent`
     render: Callable[..., tuple[str, dict[str, Any]]]  #: parts -> (subject, details)
+    touches: Callable[..., Sequence[Any]] | None = None  #: parts -> the messages that it is about
+    tell: Callable[..., str] | None = None  #: parts -> what it was, in words, for the story of such a message
 
 
 @frozen
@@ -109,6 +111,10 @@ class Trace:
     def records(self) -> tuple[Record, ...]:
         """The newest records, oldest first. Runtime: `O(n)`, with the texts made anew."""
         return tuple(_record(entry) for entry in self._entries)
+
+    def entries(self) -> Iterator[tuple[Any, ...]]:
+        """Yield the newest entries as they were handed over, oldest first."""
+        return iter(tuple(self._entries))
 
     def to_json_lines(self) -> str:
         """Return one line of JSON per record kept; the same seed gives the same bytes on every Python."""

@@ -68,6 +68,7 @@ class EventSourceMapping:
     Args:
         queue: The source.
         function: What is invoked.
+        qualifier: The version or alias that is invoked; None for `$LATEST`.
         batch_size: 1 to 10,000; above 10 a batching window of 1 s or more is needed. On a FIFO queue at most 10.
         maximum_batching_window_in_seconds: 0 to 300; on a FIFO queue 0.
         maximum_concurrency: 2 to 1,000; None for no limit of its own.
@@ -91,6 +92,7 @@ class EventSourceMapping:
         queue: Queue,
         function: Function,
         *,
+        qualifier: str | None = None,
         batch_size: int = 10,
         maximum_batching_window_in_seconds: int = 0,
         maximum_concurrency: int | None = None,
@@ -127,7 +129,7 @@ class EventSourceMapping:
             msg = "Event source and function must be in the same region."
             raise InvalidParameterValueException(msg)
         for sibling in siblings:
-            if sibling.queue is queue and sibling.function is function:
+            if sibling.queue is queue and sibling.function is function and sibling.qualifier == qualifier:
                 msg = (
                     f'An event source mapping with SQS arn (" {queue.arn} ") and function (" {function.name} ") '
                     f"already exists. Please update or delete the existing mapping with UUID {sibling.uuid}"
@@ -137,6 +139,8 @@ class EventSourceMapping:
         self.clock: Clock = queue.clock
         self.queue: Queue = queue
         self.function: Function = function
+        self.qualifier: str | None = qualifier
+        self.function_arn: str = function.arn if qualifier is None else f"{function.arn}:{qualifier}"
         self.batch_size: int = batch_size
         self.maximum_batching_window_in_seconds: int = maximum_batching_window_in_seconds
         self.maximum_concurrency: int | None = maximum_concurrency
@@ -209,6 +213,10 @@ class EventSourceMapping:
     def check_invariants(self) -> None:
         """Assert that slots, target and concurrency agree (ESM-107, ESM-110)."""
         self._pollers.check_invariants()
+
+    def on_stop(self) -> None:
+        """Take note that the pollers stopped by themselves (ESM-152)."""
+        self.state = "Disabled"
 
     def _enable(self, _argument: object) -> None:
         """End the transition of state (C4), and begin to poll (S1)."""

@@ -46,7 +46,12 @@ _WORK: Final = Priority.WORK.value
 _RESULT: Final = Priority.RESULT.value
 
 LIMIT_CHANGED: Final = Kind("concurrency limit changed", lambda mapping, target: (mapping.uuid, {"target": target}))
-DROPPED: Final = Kind("batch dropped", lambda mapping, count: (mapping.uuid, {"messages": count}))
+DROPPED: Final = Kind(
+    "batch dropped",
+    lambda mapping, messages: (mapping.uuid, {"messages": len(messages)}),
+    lambda _, messages: messages,
+    lambda mapping, _: f"given up by the mapping to {mapping.function.name}: it comes back by its visibility timeout",
+)
 
 
 class SlotState(Enum):
@@ -163,7 +168,7 @@ class Pollers:
         self._control_period_us = seconds(backoff.period_s, name="period_s")
         self._sure_bytes = largest_sure_message(mapping.batch_size, window.payload_bytes)
         self._is_eager = scaling.demand == "nonempty_receive"
-        self._target: Target = self.function.target()
+        self._target: Target = self.function.target(mapping.qualifier)
         self.events = EventMaker(self.queue, shows_empty_digest=bool(self._window_us))
 
         self.waits = False  #: whether a receive is open
@@ -305,6 +310,9 @@ class Pollers:
 
     def _turn(self, slot: Slot) -> None:
         """Begin a turn (C5): receive what is there, or wait in line."""
+        if self.phase is Phase.STOPPED:
+            self._retire()
+            return
         queue = self.queue
         closed = self._gather_left_over(slot) if slot.left_over else False
         while queue.visible and slot.state is SlotState.TURNING:
@@ -453,6 +461,9 @@ class Pollers:
         now_us = self.clock.now_us
         if now_us >= self.ledger.border_us:
             self.ledger.turn(now_us)
+        if self._target.is_gone:
+            self._fail_for_good(slot)
+            return
         self.attempts += 1
         self.invoked += len(slot.messages)
         slot.state = SlotState.INVOKING
@@ -467,6 +478,33 @@ class Pollers:
         else:
             self.in_flight -= 1
             self._on_throttle(slot, now_us)
+
+    def _fail_for_good(self, slot: Slot) -> None:
+        """Stop: the function, version or alias is gone; messages are left to their visibility timeout (ESM-152)."""
+        self.failed += len(slot.messages)
+        self._stop()
+        self._drop(slot)
+        self.mapping.on_stop()
+
+    def _stop(self) -> None:
+        """Poll no more: who waits with nothing retires, batches that are gathered are let go, what runs is finished."""
+        if self.phase is Phase.STOPPED:
+            return
+        self.phase = Phase.STOPPED
+        for timer in (self._growth, self._control, self._head_timer, self._idle_timer):
+            if timer is not None:
+                timer.cancel()
+        self._growth = self._control = self._head_timer = self._idle_timer = None
+        self._set_target(0.0)
+        for _, _, slot in self._waiting:
+            self._settle_empty(slot, at_wake=False)
+        self.slots -= len(self._waiting)
+        self._waiting.clear()
+        for _, _, slot in tuple(self._gathering):
+            self._stop_gathering(slot)
+            self._drop(slot)
+        self.waits = False
+        self.queue.detach(self)
 
     def _mark_runs(self, messages: Sequence[Message]) -> None:
         arn = self.function.arn
@@ -493,7 +531,7 @@ class Pollers:
         """Forget the records of a slot; they come back at their own deadlines (ESM-173)."""
         self.dropped += len(slot.messages)
         if self.clock.trace.active:
-            self.clock.trace.add((self.clock.now_us, DROPPED, self.mapping, len(slot.messages)))
+            self.clock.trace.add((self.clock.now_us, DROPPED, self.mapping, slot.messages))
         self.queue.let_go(slot.flights)
         self._end_turn(slot)
 

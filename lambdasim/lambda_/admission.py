@@ -43,21 +43,33 @@ _SUCCESS: Final = Outcome.SUCCESS
 _UNLIMITED: Final = 1 << 40  # requests a second for each unit of concurrency: none is refused by rate
 _RESETS: Final = (Outcome.TIMEOUT, Outcome.EXIT)  # the process is gone, the environment is not (LAM-083)
 
+# The last part of an entry are the messages of the batch, if it is one.
 BEGUN: Final = Kind(
     "invocation started",
-    lambda invocation: (
+    lambda invocation, _: (
         invocation.function.name,
         {"request_id": invocation.request_id, "environment": invocation.environment.id},
+    ),
+    lambda _, messages: messages,
+    lambda invocation, _: (
+        f"{invocation.function.name} started: request {invocation.request_id}, environment {invocation.environment.id}"
     ),
 )
 ENDED: Final = Kind(
     "invocation ended",
-    lambda invocation: (
+    lambda invocation, _: (
         invocation.function.name,
         {"request_id": invocation.request_id, "outcome": invocation.outcome.value},
     ),
+    lambda _, messages: messages,
+    lambda invocation, _: f"{invocation.function.name} ended: {invocation.verdict}",
 )
-THROTTLED: Final = Kind("invocation throttled", lambda function, reason: (function.name, {"reason": reason}))
+THROTTLED: Final = Kind(
+    "invocation throttled",
+    lambda function, reason, _: (function.name, {"reason": reason}),
+    lambda _function, _reason, messages: messages,
+    lambda function, reason, _: f"{function.name} throttled: {reason}",
+)
 
 
 class Admission:
@@ -161,7 +173,7 @@ class Admission:
             if self.luck.is_refused():
                 return SERVICE_ERROR
             if self.luck.is_too_fast():
-                return self._refuse(now_us, target, CALLER_RATE)
+                return self._refuse(now_us, request, target, CALLER_RATE)
         own_window = self._window  # counts always: a reserve may come in the middle of a second (LAM-200)
         if now_us >= own_window.end_us:
             own_window.turn(now_us)
@@ -190,7 +202,8 @@ class Admission:
             or not (environments.idle or self._tokens.take(now_us))
         ):
             is_fast = window.count >= rate and has_rate
-            return self._refuse(now_us, target, self._reason(is_fast=is_fast, is_full=running_now >= capacity))
+            reason = self._reason(is_fast=is_fast, is_full=running_now >= capacity)
+            return self._refuse(now_us, request, target, reason)
 
         self.invocation_count += 1
         self.in_flight = in_flight = self.in_flight + 1
@@ -225,7 +238,7 @@ class Admission:
         now_us, environment, version = self.clock.now_us, invocation.environment, invocation.deployed
         self._recent.append(invocation)
         if self.clock.trace.active:
-            self.clock.trace.add((now_us, BEGUN, invocation))
+            self.clock.trace.add((now_us, BEGUN, invocation, getattr(invocation._request, "messages", ())))
         repeated_init_us = 0
         if not is_warm:
             if version.builds and self._placement_us:
@@ -300,7 +313,8 @@ class Admission:
         assert config is not None
         reserved, own_window, window = self.reserved_concurrent_executions, self._window, config.window
         if reserved is not None and has_rate and own_window.count >= self._rate_factor * reserved:
-            return self._refuse(now_us, target, self._reason(is_fast=True, is_full=self.in_flight >= reserved))
+            reason = self._reason(is_fast=True, is_full=self.in_flight >= reserved)
+            return self._refuse(now_us, request, target, reason)
         if now_us >= window.end_us:
             window.turn(now_us)
         if (
@@ -312,7 +326,6 @@ class Admission:
             return _SPILLS
         self.invocation_count += 1
         self.in_flight += 1
-        self.provisioned_in_flight += 1
         pool.in_flight += 1
         if has_rate:
             own_window.count += 1
@@ -346,11 +359,21 @@ class Admission:
 
     def _change_provisioned(self, config: Provisioned, by: int) -> None:
         now_us = self.clock.now_us
-        self.provisioned_steps.change(now_us, self.provisioned_in_flight)
+        config.change(by)
+        in_flight = sum(other.in_flight for other in self.ever_provisioned)
+        self.provisioned_steps.change(now_us, in_flight)
         available = sum(other.available for other in self._provisioned.values())
         if available or self.provisioned_shares.value:
-            self.provisioned_shares.change(now_us, self.provisioned_in_flight / available if available else 0)
-        config.change(now_us, by)
+            self.provisioned_shares.change(now_us, in_flight / available if available else 0)
+
+    def count_on_demand(self, by: int) -> None:
+        """Count so many more invocations on provisioned environments as on-demand (LAM-265)."""
+        if self.reserved_concurrent_executions is None:
+            self.pool.count_unreserved(by, self.clock.now_us)
+
+    def bill_provisioned(self, duration_us: int, version: Version) -> None:
+        """Bill an init of a provisioned environment (LAM-302)."""
+        self.billed_provisioned_mb_ms += -(-duration_us // 1000) * version.memory_size
 
     # ---- refusals
 
@@ -362,7 +385,7 @@ class Admission:
             return RESERVED_RATE
         return RESERVED_CONCURRENCY if is_full else ACCOUNT_CONCURRENCY
 
-    def _refuse(self, now_us: int, target: Target, reason: str) -> str:
+    def _refuse(self, now_us: int, request: Request, target: Target, reason: str) -> str:
         """Count a refusal."""
         self.throttles += 1
         self.throttle_reasons[reason] = self.throttle_reasons.get(reason, 0) + 1
@@ -370,7 +393,7 @@ class Admission:
             for meters in target.meters_of(target.version):
                 meters.refuse(now_us)
         if self.clock.trace.active:
-            self.clock.trace.add((now_us, THROTTLED, self, reason))
+            self.clock.trace.add((now_us, THROTTLED, self, reason, getattr(request, "messages", ())))
         return reason
 
     # ---- duration, outcome, end
@@ -452,7 +475,7 @@ class Admission:
         if self.luck is not None:
             invocation.is_answer_lost = self.luck.loses_response()
         if self.clock.trace.active:
-            self.clock.trace.add((now_us, ENDED, invocation))
+            self.clock.trace.add((now_us, ENDED, invocation, getattr(invocation._request, "messages", ())))
         invocation._request.finished(invocation)
 
     def _release(self, invocation: Invocation, environment: Environment) -> None:
@@ -463,7 +486,6 @@ class Admission:
         is_destroyed = outcome is Outcome.INIT_ERROR or (self.luck is not None and self.luck.recycles())
         home = environment.home
         if home.is_kept:
-            self.provisioned_in_flight -= 1
             config: Provisioned = home.owner
             self._change_provisioned(config, -1)
             config.give_back(environment, is_destroyed=is_destroyed)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from enum import Enum
+from enum import StrEnum
 from typing import Any, Final
 
 from attrs import evolve, frozen
@@ -28,7 +28,7 @@ from lambdasim.lambda_.configured import NOT_GIVEN, Configured, check_whole
 from lambdasim.lambda_.destinations import (
     Directory,
     Fate,
-    check_destination,
+    check_destinations,
     dead_letter_attributes,
     is_too_large_for_sns,
     other_message,
@@ -62,7 +62,7 @@ SETTLED: Final = Kind(
 )
 
 
-class EventState(Enum):
+class EventState(StrEnum):
     """Where an event is (ASY-020)."""
 
     QUEUED = "queued"
@@ -79,6 +79,7 @@ class AsyncEvent:
         "_number",
         "_outcome",
         "accepted_at_us",
+        "asked_twice",
         "attempts",
         "chain",
         "next_at_us",
@@ -105,6 +106,7 @@ class AsyncEvent:
         self._number = number
         self._outcome: _Outcome | None = None  # of the latest attempt
         self.accepted_at_us = function.clock.now_us
+        self.asked_twice = False  # whether an extra run was asked about (`async.duplicate`)
         self.attempts = 0  #: times the code was started
         self.chain = chain  #: ARNs of the functions whose destinations led here
         self.next_at_us = self.accepted_at_us
@@ -376,13 +378,7 @@ class Eventful(Configured):
         if not changes:
             msg = "You must specify at least one of error handling or destination setting."
             raise InvalidParameterValueException(msg)
-        for name in ("on_success", "on_failure"):
-            check_destination(
-                changes.get(name),
-                is_success=name == "on_success",
-                function_arn=self.arn,
-                directory=self._directory,
-            )
+        check_destinations(changes.get("on_success"), changes.get("on_failure"), self.arn, self._directory)
         now_us, name = self.clock.now_us, LATEST if qualifier is None else qualifier
         if find is None:
             config = EventInvokeConfig(function_arn=f"{self.arn}:{name}", last_modified_at_us=now_us, **changes)
@@ -420,14 +416,11 @@ class Eventful(Configured):
             return b"{}"
         limit = self._async.payload_limit_bytes
         try:
-            text = (
-                payload
-                if isinstance(payload, bytes)
-                else (payload if isinstance(payload, str) else dumps(payload)).encode()
-            )
+            given = payload if isinstance(payload, str | bytes) else dumps(payload)
+            text = given if isinstance(given, bytes) else given.encode()
             size = len(text)
             if size <= limit:
-                json.loads(text, parse_constant=refuse_constant)
+                json.loads(text.decode(), parse_constant=refuse_constant)
                 return text
         except (TypeError, ValueError, RecursionError) as error:
             msg = f"Could not parse request body into json: {error}"
@@ -482,8 +475,10 @@ class Eventful(Configured):
             raise
         if reason is None:
             self._note_attempt(event)
-            if event.attempts == 1 and self._async_luck is not None and self._async_luck.duplicates():
-                self.clock.schedule(now_us + _EXTRA_RUN_US, self._run_again, event, _WORK)
+            if self._async_luck is not None and not event.asked_twice:
+                event.asked_twice = True
+                if self._async_luck.duplicates():
+                    self.clock.schedule(now_us + _EXTRA_RUN_US, self._run_again, event, _WORK)
         else:
             self._back_off(event, is_throttled=reason != SERVICE_ERROR)
 
@@ -576,6 +571,9 @@ class Eventful(Configured):
         if condition is None:
             return
         fate = self._fate(event, condition)
+        target = self.latest.configuration.dead_letter_target_arn
+        if condition != SUCCESS and target is not None and not self._delivers_letter(target, fate):  # ASY-092
+            self.dead_letter_errors.add(now_us)
         if self._delivery_us:
             self.clock.schedule(now_us + self._delivery_us, self._tell, (event, fate), _RESULT)
         else:
@@ -596,13 +594,10 @@ class Eventful(Configured):
         )
 
     def _tell(self, told: tuple[AsyncEvent, Fate]) -> None:
-        """Send the dead letter, and the record (ASY-092)."""
+        """Send the record to the destination that is set by now (ASY-065)."""
         event, fate = told
         config = self._event_configs.get(LATEST if event.qualifier is None else event.qualifier)
         is_success = fate.condition == SUCCESS
-        dead_letter_target = self.latest.configuration.dead_letter_target_arn
-        if not is_success and dead_letter_target is not None and not self._delivers_letter(dead_letter_target, fate):
-            self.dead_letter_errors.add(self.clock.now_us)
         arn = None if config is None else config.on_success if is_success else config.on_failure
         if arn is not None and not self._delivers_record(arn, fate, event):
             self.delivery_failures.add(self.clock.now_us)

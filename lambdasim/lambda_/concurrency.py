@@ -150,21 +150,39 @@ class ConcurrencyPool:
             self._tokens[model] = EnvironmentTokens(model, now_us)
         return self._tokens[model]
 
-    def provision(self, function_name: str, amount: int, now_us: int) -> None:
-        """Set provisioned concurrency of a function without a reserve aside, in place of what it had (LAM-174)."""
+    def provision(self, function_name: str, amount: int, now_us: int, *, is_noted: bool = True) -> None:
+        """
+        Set provisioned concurrency of a function without a reserve aside, in place of what it had (LAM-174).
+
+        Without *is_noted* a change of its reserve follows, and both are one change of what is claimed.
+        """
         before = self._provisioned.pop(function_name, 0)
         if amount:
             self._provisioned[function_name] = amount
         if amount != before:
             self._count_claimed_apart()
             self._provisioned_total += amount - before
-            self._note_claimed(now_us)
+            if is_noted:
+                self._note_claimed(now_us)
 
     def reserve(self, function_name: str, amount: int, now_us: int, *, in_flight: int = 0) -> None:
         """
         Set concurrency aside for a function, in place of what it had; it becomes its ceiling too (LAM-151).
 
         *in_flight* invocations of it, counted as unreserved so far, are within the reserve from now on.
+
+        Raises:
+            InvalidParameterValueException: Less than the floor would stay unreserved (LAM-152).
+        """
+        self.check_reserve(function_name, amount)
+        self._count_claimed_apart()
+        self._reserved_total += amount - self._reserved.get(function_name, 0)
+        self._reserved[function_name] = amount
+        self.count_unreserved(-in_flight, now_us)
+
+    def check_reserve(self, function_name: str, amount: int) -> None:
+        """
+        Refuse a reserve that would leave too little for others.
 
         Raises:
             InvalidParameterValueException: Less than the floor would stay unreserved (LAM-152).
@@ -177,15 +195,11 @@ class ConcurrencyPool:
                 f"UnreservedConcurrentExecution below its minimum value of [{self.unreserved_floor}]."
             )
             raise InvalidParameterValueException(msg)
-        self._count_claimed_apart()
-        self._reserved_total += amount - self._reserved.get(function_name, 0)
-        self._reserved[function_name] = amount
-        self._move_in_flight(-in_flight, now_us)
 
     def release_reserve(self, function_name: str, now_us: int, *, in_flight: int = 0) -> None:
         """Give a function's reserved concurrency back; its invocations in flight are unreserved from now on."""
         self._reserved_total -= self._reserved.pop(function_name, 0)
-        self._move_in_flight(in_flight, now_us)
+        self.count_unreserved(in_flight, now_us)
 
     def join(self) -> Steps:
         """
@@ -219,7 +233,7 @@ class ConcurrencyPool:
             if self._claimed_steps is not None:
                 self._claimed_steps.change(now_us, self.claimed)
 
-    def _move_in_flight(self, amount: int, now_us: int) -> None:
+    def count_unreserved(self, amount: int, now_us: int) -> None:
         """Count so many more invocations in flight as unreserved: a function gained or lost its reserve."""
         if amount:
             self.unreserved_in_flight += amount

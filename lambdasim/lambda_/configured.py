@@ -37,6 +37,7 @@ from lambdasim.lambda_.version import (
     check_range,
     check_variables,
 )
+from lambdasim.lambda_.world import warn_about_clock
 from lambdasim.settings import Settings
 
 
@@ -276,6 +277,10 @@ class Configured(Admission):
             changes["environment"] = check_variables(changes["environment"], limits)
         if "dead_letter_target_arn" in changes:
             changes["dead_letter_target_arn"] = check_dead_letter_target(changes["dead_letter_target_arn"])
+        for name in ("description", "log_group"):
+            if changes.get(name) is not None and not isinstance(changes[name], str):
+                msg = f"{name}={changes[name]!r} is no text"
+                raise UsageError(msg)
         if "description" in changes:
             changes["description"] = changes["description"] or ""
         if "log_group" in changes:
@@ -286,12 +291,14 @@ class Configured(Admission):
         self._check_execution(code)
         before = self.latest
         self.latest = self._unqualified.version = self._deploy(LATEST, code, configuration)
-        if LATEST in self._targets:
-            self._targets[LATEST].version = self.latest
+        for target in self._targets.values():
+            if target.version is before:  # `$LATEST` by name, or by an alias
+                target.version = self.latest
         self._is_changed = True
         self._retire(before.environments)
 
     def _check_execution(self, code: Code) -> None:
+        warn_about_clock(code.init if code.handler is None else code.handler)
         if code.execution == "interleaved":
             greenlets()
             self.clock.interleave()
@@ -347,7 +354,7 @@ class Configured(Admission):
             alias_arn=f"{self.arn}:{name}", name=name, function_version=function_version, description=description
         )
         self._aliases[name] = alias
-        self._targets.pop(name, None)
+        self._forget_target(name)
         return alias
 
     def get_alias(self, name: str) -> AliasConfiguration:
@@ -398,7 +405,7 @@ class Configured(Admission):
         check_alias(name)
         if self._aliases.pop(name, None) is not None:
             self._unprovision(name)
-            self._targets.pop(name, None)
+            self._forget_target(name)
 
     def list_aliases(self, function_version: str | None = None) -> tuple[AliasConfiguration, ...]:
         """Return the aliases by name, or those of one version."""
@@ -431,7 +438,7 @@ class Configured(Admission):
             msg = f"Unable to delete version because the following aliases reference it: [{', '.join(pointing)}]"
             raise ResourceConflictException(msg)
         self._unprovision(qualifier)
-        self._targets.pop(qualifier, None)
+        self._forget_target(qualifier)
         self._retire(self._versions.pop(qualifier).environments)
 
     def _close(self) -> None:
@@ -439,8 +446,16 @@ class Configured(Admission):
             self._unprovision(qualifier)
         self.delete_function_concurrency()
         self.is_deleted = True
+        self._unqualified.is_gone = True
+        for qualifier in tuple(self._targets):
+            self._forget_target(qualifier)
         for version in (self.latest, *self._versions.values()):
             self._retire(version.environments)
+
+    def _forget_target(self, qualifier: str) -> None:
+        target = self._targets.pop(qualifier, None)
+        if target is not None:
+            target.is_gone = True
 
     # ---- reserved concurrency
 
@@ -474,8 +489,8 @@ class Configured(Admission):
         if self.reserved_concurrent_executions is not None:
             self.reserved_concurrent_executions = None
             in_flight = self.in_flight - self.provisioned_in_flight
+            self._set_provisioned_aside(is_noted=False)
             self.pool.release_reserve(self.name, self.clock.now_us, in_flight=in_flight)
-            self._set_provisioned_aside()
 
     def _guard_reserve(self, qualifier: str | None) -> None:
         self._guard()
@@ -494,15 +509,16 @@ class Configured(Admission):
             raise InvalidParameterValueException(msg)
         in_flight = self.in_flight - self.provisioned_in_flight
         now_us, had_none = self.clock.now_us, self.reserved_concurrent_executions is None
+        self.pool.check_reserve(self.name, amount)
+        self.pool.provision(self.name, 0, now_us, is_noted=False)  # it is part of the reserve now
         self.pool.reserve(self.name, amount, now_us, in_flight=in_flight if had_none else 0)
         self.reserved_concurrent_executions = amount
-        self._set_provisioned_aside()
 
-    def _set_provisioned_aside(self) -> None:
+    def _set_provisioned_aside(self, *, is_noted: bool = True) -> None:
         """Let the account know what is provisioned, unless it is part of a reserve (LAM-174)."""
         total = sum(config.requested for config in self._provisioned.values())
         amount = total if self.reserved_concurrent_executions is None else 0
-        self.pool.provision(self.name, amount, self.clock.now_us)
+        self.pool.provision(self.name, amount, self.clock.now_us, is_noted=is_noted)
 
     # ---- provisioned concurrency
 
@@ -528,6 +544,9 @@ class Configured(Admission):
             msg = "Provisioned Concurrency Configs cannot be applied to unpublished function versions."
             raise InvalidParameterValueException(msg)
         target = self._provisionable(qualifier)
+        if target.version is self.latest:
+            msg = "Provisioned Concurrency Configs cannot be applied to unpublished function versions."
+            raise InvalidParameterValueException(msg)
         self._refuse_pointing(target.version.number, but=qualifier)
         self._check_room(qualifier, provisioned_concurrent_executions)
         config = self._provisioned.get(qualifier)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import frozen
 
+from lambdasim.errors import UsageError
 from lambdasim.lambda_.version import log_stream_name
 from lambdasim.units import Duration, seconds
 
@@ -224,7 +225,11 @@ class FiberContext(Context):
         Raises:
             InvocationTimedOut: At the deadline, if the sleep would end after it.
         """
-        self._fiber.sleep(duration)
+        fiber = self._invocation.function.clock.fiber
+        if fiber is None:
+            msg = "sleep() of an interleaved handler's context was called outside of handlers; it is for that handler"
+            raise UsageError(msg)
+        fiber.point(seconds(duration))  # the handler that runs sleeps, whosever context it is
 
     @property
     def now_us(self) -> int:

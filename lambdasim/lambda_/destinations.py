@@ -8,6 +8,7 @@ target by its ARN.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 _EVENTBRIDGE_MAX_BYTES: Final = 262_144  # ASY-079
 _SNS_MAX_BYTES: Final = 262_144
 _ERROR_MESSAGE_BYTES: Final = 1_024  # ASY-094
+_SUCCESS_SERVICES: Final = ("sqs", "sns", "lambda", "events")
+_FAILURE_SERVICES: Final = (*_SUCCESS_SERVICES, "s3")
+_replace_illegal: Final = re.compile(
+    "[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
+).sub  # SQS carries no others
 
 Deliver = Callable[[dict[str, Any]], object]
 Attributes = Mapping[str, Mapping[str, str]]
@@ -118,7 +124,8 @@ def record_of(fate: Fate, *, with_payloads: bool = True) -> str:
             record["responseContext"]["functionError"] = fate.function_error
         if with_payloads and fate.response is not None:
             record["responsePayload"] = json.loads(fate.response)
-    return json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+    return text.encode(errors="backslashreplace").decode()  # half a pair of surrogates stays escaped, as it came
 
 
 def eventbridge_event(fate: Fate, bus_arn: str) -> dict[str, Any]:
@@ -150,19 +157,24 @@ def other_message(fate: Fate, arn: str, function_name: str, uuid: str) -> dict[s
             return None
         return {"TopicArn": arn, "Message": text, "MessageAttributes": {}}
     if service == "events":
-        return None if len(text.encode()) > _EVENTBRIDGE_MAX_BYTES else eventbridge_event(fate, arn)
+        entry = eventbridge_event(fate, arn)
+        parts = (entry["Source"], entry["DetailType"], entry["Detail"], *entry["Resources"])
+        return None if sum(len(part.encode()) for part in parts) > _EVENTBRIDGE_MAX_BYTES else entry
     bucket = arn.rsplit(":", 1)[-1]
     return {"Bucket": bucket, "Key": s3_key(fate, function_name, uuid), "Body": text}
 
 
 def dead_letter_attributes(request_id: str, error_code: int, error_message: str) -> dict[str, dict[str, str]]:
     """Return the message attributes of a dead letter (ASY-094)."""
-    cut = error_message.encode(errors="backslashreplace")[:_ERROR_MESSAGE_BYTES].decode(errors="ignore")
-    return {
+    legal = _replace_illegal("\ufffd", error_message)
+    cut = legal.encode()[:_ERROR_MESSAGE_BYTES].decode(errors="ignore")
+    attributes = {
         "RequestID": {"DataType": "String", "StringValue": request_id},
         "ErrorCode": {"DataType": "Number", "StringValue": str(error_code)},
-        "ErrorMessage": {"DataType": "String", "StringValue": cut},
     }
+    if cut:  # no attribute may be empty
+        attributes["ErrorMessage"] = {"DataType": "String", "StringValue": cut}
+    return attributes
 
 
 def is_too_large_for_sns(body: str, attributes: Attributes) -> bool:
@@ -173,34 +185,37 @@ def is_too_large_for_sns(body: str, attributes: Attributes) -> bool:
     return size > _SNS_MAX_BYTES
 
 
-def check_destination(arn: str | None, *, is_success: bool, function_arn: str, directory: Directory) -> None:
+def check_destinations(on_success: str | None, on_failure: str | None, function_arn: str, directory: Directory) -> None:
     """
-    Refuse a destination that cannot be one (ASY-066).
+    Refuse destinations that cannot be any (ASY-066, ASY-067).
 
     Raises:
         ValidationException: No ARN.
         InvalidParameterValueException: A service that gets no records, no such function, or the function itself.
     """
-    if arn is None:
-        return
-    member = "onSuccess" if is_success else "onFailure"
-    service = service_of(arn)
-    if not service:
-        msg = (
-            f"1 validation error detected: Value '{arn}' at 'destinationConfig.{member}.destination' failed to satisfy "
-            r"constraint: Member must satisfy regular expression pattern: ^$|arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\-])+:"
-            r"([a-z]{2}(-gov)?-[a-z]+-\d{1})?:(\d{12})?:(.*)"
-        )
-        raise ValidationException(msg)
-    if service == "lambda":
-        if arn == function_arn or arn.startswith(f"{function_arn}:"):
-            msg = "You can't specify the function as a destination for itself."
+    for member, arn in (("onSuccess", on_success), ("onFailure", on_failure)):
+        if arn is not None and not service_of(arn):
+            msg = (
+                f"1 validation error detected: Value '{arn}' at 'destinationConfig.{member}.destination' failed to "
+                r"satisfy constraint: Member must satisfy regular expression pattern: ^$|arn:(aws[a-zA-Z0-9-]*):"
+                r"([a-zA-Z0-9\-])+:([a-z]{2}(-gov)?-[a-z]+-\d{1})?:(\d{12})?:(.*)"
+            )
+            raise ValidationException(msg)
+    for arn, services in ((on_success, _SUCCESS_SERVICES), (on_failure, _FAILURE_SERVICES)):
+        if arn is None:
+            continue
+        if service_of(arn) not in services:
+            success = "null" if on_success is None else f"OnSuccess(destination={on_success})"
+            failure = "null" if on_failure is None else f"OnFailure(destination={on_failure})"
+            msg = (
+                f"The provided destination config DestinationConfig(onSuccess={success}, onFailure={failure}) is "
+                "invalid."
+            )
             raise InvalidParameterValueException(msg)
-        if directory.function(arn) is None:
-            msg = f"The destination ARN {arn} is invalid."
-            raise InvalidParameterValueException(msg)
-    elif service not in ("sqs", "sns", "events") and (is_success or service != "s3"):
-        success = f"OnSuccess(destination={arn})" if is_success else "null"
-        failure = "null" if is_success else f"OnFailure(destination={arn})"
-        msg = f"The provided destination config DestinationConfig(onSuccess={success}, onFailure={failure}) is invalid."
-        raise InvalidParameterValueException(msg)
+        if service_of(arn) == "lambda":
+            if arn == function_arn or arn.startswith(f"{function_arn}:"):
+                msg = "You can't specify the function as a destination for itself."
+                raise InvalidParameterValueException(msg)
+            if directory.function(arn) is None:
+                msg = f"The destination ARN {arn} is invalid."
+                raise InvalidParameterValueException(msg)

@@ -19,7 +19,7 @@ from lambdasim.lambda_.limits import EnvironmentModel
 from lambdasim.units import seconds
 
 if TYPE_CHECKING:
-    from lambdasim.lambda_.world import Machine
+    from lambdasim.lambda_.world import Machine, Names
 
 STARTED: Final = Kind("environment started", lambda name, environment: (name, {"environment": environment.id}))
 REAPED: Final = Kind("environment reaped", lambda name, environment: (name, {"environment": environment.id}))
@@ -42,6 +42,7 @@ class Environment:
         "is_reset",
         "machine",
         "made_at_us",
+        "names",
         "number",
         "retire_at_us",
         "served",
@@ -60,6 +61,7 @@ class Environment:
         self.is_reset = False  #: its next invocation repeats the init
         self.is_ready = False  #: whether its init has run, where there is anything to run
         self.handler: Any = None  #: what the init made of it; None where the function has one for all
+        self.names: Names = ()  #: where the module of that handler has imported clocks by name
         self.machine: Machine | None = None  #: variables and modules that its code sees, once some has run
         self.state: dict[Any, Any] = {}
         self.tmp: dict[Any, Any] = {}
@@ -78,6 +80,7 @@ class Environment:
         self.is_reset = True
         self.is_ready = False
         self.handler = None
+        self.names = ()
         self.state = {}
         if self.machine is not None:
             self.machine.forget()
@@ -306,5 +309,7 @@ class Environments:
                 self.on_reclaim()
 
     def _reap(self, environment: Environment) -> None:
+        environment.handler = environment.machine = None  # invocations that are kept know it by its name only
+        environment.names = ()
         if self._clock.trace.active:
             self._clock.trace.add((self._clock.now_us, REAPED, self._name, environment))

@@ -12,6 +12,7 @@ ours there. What then still runs of it, in a `finally` say, finds every further 
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -149,16 +150,17 @@ class Suspended:
     def _end(self, result: object, error: BaseException | None) -> None:
         self._deadline.cancel()
         self._give_up_waiting()
-        if self._doom is not None and (
-            error is None or isinstance(error, Exception | InvocationTimedOut | ProcessEnded)
-        ):
+        is_outcome = error is None or isinstance(error, Exception | InvocationTimedOut | ProcessEnded | SystemExit)
+        if self._doom is not None and is_outcome:
             error = self._doom()  # whatever it said afterwards, nobody was there to hear it
         self._finished(self.invocation, result, error, self._blocked_us)
 
     def _turn(self, sleeper: Sleeper) -> Turn:
         invocation = self.invocation
         version = invocation.deployed
-        return Turn(version.machine_of(invocation.environment), sleeper, self.clock.start_us, version.names)
+        environment = invocation.environment
+        names = version.names or environment.names
+        return Turn(version.machine_of(environment), sleeper, self.clock.start_us, names)
 
 
 class Fiber(Suspended):
@@ -280,65 +282,66 @@ class CoroutineRun(Suspended):
     def _send(self, error: BaseException | None) -> None:
         """Run the handler up to its next wait; at its end it is closed where it stands."""
         if error is not None:
-            self._close()
+            self._close(None)
             return
         if self._coroutine is None:
-            self._step(self._begin)
+            wait, end = self._step(self._begin)
         else:
-            self._step(self._coroutine.send, None)
+            wait, end = self._step(self._coroutine.send, None)
+        clock, refused = self.clock, None
+        for _ in range(_REFUSALS_MAX):
+            if end is not None or wait is clock.sleep_mark or isinstance(wait, Signal):
+                break
+            refused = self._refusal(repr(wait))
+            wait, end = self._step(self._coroutine.throw, refused)
+        if end is not None:
+            self._end(*end)
+        elif wait is not clock.sleep_mark and not isinstance(wait, Signal):  # it swallows them, and asks again
+            self._close(refused)
+        else:
+            self._wait_for(wait)
 
     def _begin(self) -> object:
         self._coroutine = self._handler(self._event, CoroutineContext(self.invocation))
         return self._coroutine.send(None)
 
-    def _step(self, go: Callable[..., object], *arguments: object) -> None:
-        wait: object = None
-        end: tuple[object, BaseException | None] | None = None
+    def _step(
+        self, go: Callable[..., object], *arguments: object
+    ) -> tuple[object, tuple[object, BaseException | None] | None]:
+        """Run the handler up to its next wait; return that, or its end: what it returned or raised."""
         with self._turn(self):
             try:
-                wait = go(*arguments)
+                return go(*arguments), None
             except StopIteration as stop:
-                end = (stop.value, None)
+                return None, (stop.value, None)
             except RuntimeError as failure:
                 # asyncio's own awaitables look for its event loop before they suspend.
                 is_foreign = "event loop" in str(failure)
-                end = (None, self._refusal("what asyncio offers") if is_foreign else failure)
+                return None, (None, self._refusal("what asyncio offers") if is_foreign else failure)
             except BaseException as failure:
-                end = (None, failure)
-        if end is not None:
-            self._end(*end)
-        else:
-            self._wait_for(wait)
+                return None, (None, failure)
 
     def _wait_for(self, wait: object) -> None:
-        clock = self.clock
-        is_sleep = wait is clock.sleep_mark
-        asked_us = clock.asked_us
-        if not is_sleep and not isinstance(wait, Signal):
-            self._refuse(wait)
-        elif self._crashes():
+        asked_us = self.clock.asked_us
+        if self._crashes():
             self._doom = ProcessEnded
-            self._close()
+            self._close(None)
         elif isinstance(wait, Signal):
             self._resume_after(wait)
         else:
-            self._resume_at(clock.now_us + asked_us)
-
-    def _refuse(self, wait: object) -> None:
-        """Raise in the handler that what it awaits is nothing simulated."""
-        self._refusals += 1
-        if self._refusals > _REFUSALS_MAX:  # it swallows them, and asks again
-            error = self._refusal(repr(wait))
-            with self._turn(self), suppress(BaseException):
-                self._coroutine.close()
-            self._end(None, error)
-        else:
-            self._step(self._coroutine.throw, self._refusal(repr(wait)))
+            self._resume_at(self.clock.now_us + asked_us)
 
     def _refusal(self, wait: str) -> UsageError:
         return UsageError(f"{self.invocation.function.name} awaits {wait}: {_ONLY_SIMULATED}")
 
-    def _close(self) -> None:
-        with self._turn(self), suppress(BaseException):  # it may swallow even this; nobody hears of it
-            self._coroutine.close()
-        self._end(None, None)
+    def _close(self, error: BaseException | None) -> None:
+        """End the handler where it stands; it may swallow even that, again and again, and nobody hears of it."""
+        with self._turn(self):
+            for _ in range(_REFUSALS_MAX):
+                with suppress(BaseException):
+                    self._coroutine.close()
+                if inspect.getcoroutinestate(self._coroutine) == inspect.CORO_CLOSED:
+                    break
+            else:
+                _abandoned.append(self._coroutine)
+        self._end(None, error)

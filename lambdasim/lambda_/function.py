@@ -208,12 +208,13 @@ class Function(Eventful):
 
         Rules: LAM-060 to LAM-067, LAM-201, ASY-010 to ASY-018.
         """
-        call = self._call(payload, invocation_type, qualifier, log_type, client_context)
-        if isinstance(call, InvokeResult):
-            return call
         fiber = self.clock.fiber
         if fiber is not None:
             fiber.point()
+        call = self._call(payload, invocation_type, qualifier, log_type, client_context)
+        if isinstance(call, InvokeResult):
+            return call
+        if fiber is not None:
             self._refuse_or_begin(call)
             return fiber.wait(call.answer)
         if self.clock.is_running:
@@ -329,9 +330,10 @@ class Function(Eventful):
             return {}
         limit = self.limits.sync_request_bytes
         try:
-            text = payload if isinstance(payload, str | bytes) else dumps(payload)
-            size = len(text) if isinstance(text, bytes) else len(text.encode())
+            given = payload if isinstance(payload, str | bytes) else dumps(payload)
+            size = len(given) if isinstance(given, bytes) else len(given.encode())
             if size <= limit:
+                text = given.decode() if isinstance(given, bytes) else given
                 return json.loads(text, parse_constant=refuse_constant)
         except (TypeError, ValueError, RecursionError) as error:
             msg = f"Could not parse request body into json: {error}"
@@ -343,7 +345,14 @@ class Function(Eventful):
         if given is None:
             return None
         if isinstance(given, Mapping):
-            given = base64.b64encode(dumps(dict(given)).encode()).decode()
+            try:
+                given = base64.b64encode(dumps(dict(given)).encode()).decode()
+            except (TypeError, ValueError, RecursionError) as error:
+                msg = f"client_context={given!r} is no JSON object: {error}"
+                raise UsageError(msg) from error
+        if not isinstance(given, str):
+            msg = f"client_context={given!r} is no text; give AWS's base64 of a JSON object, or the object"
+            raise UsageError(msg)
         if len(given) > self.limits.client_context_bytes:
             msg = (
                 f"1 validation error detected: Value '{given}' at 'clientContext' failed to satisfy constraint: Member "

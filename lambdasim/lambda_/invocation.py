@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import traceback
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from attrs import frozen
@@ -35,6 +36,7 @@ class Outcome(Enum):
 
 
 _RUNNING: Final = Outcome.RUNNING
+_OURS: Final = str(Path(__file__).resolve().parent)
 
 
 class Request(Protocol):
@@ -146,6 +148,13 @@ class Invocation:
         return self.outcome not in (Outcome.SUCCESS, Outcome.RUNNING)
 
     @property
+    def verdict(self) -> str:
+        """How it ended, in words."""
+        if self.exception is not None and self.outcome in (Outcome.ERROR, Outcome.INIT_ERROR, Outcome.EXIT):
+            return f"{self.outcome.value}, {_name_of(self.exception)}: {describe(self.exception)}"
+        return self.outcome.value
+
+    @property
     def duration_us(self) -> int:
         """From the begin of the handler to the end; 0 while it runs (LAM-124)."""
         return 0 if self.ended_at_us is None else self.ended_at_us - self.started_at_us
@@ -190,7 +199,7 @@ class Invocation:
             }
         if self.outcome is Outcome.EXIT:
             code = self.exception.code if isinstance(self.exception, SystemExit) else 1
-            status = code if isinstance(code, int) else (1 if code else 0)
+            status = int(code) if isinstance(code, int) else int(code is not None)
             why = f"with error: exit status {status}" if status else "without providing a reason"
             return {
                 "errorMessage": f"RequestId: {request_id} Error: Runtime exited {why}",
@@ -209,8 +218,8 @@ class Invocation:
         if self.exception is None:  # a function without a handler that failed by its failure_rate
             text, kind, stack = "failed by failure_rate", "Error", []
         else:
-            text, kind = describe(self.exception), type(self.exception).__name__
-            stack = traceback.format_tb(self.exception.__traceback__)
+            text, kind = describe(self.exception), _name_of(self.exception)
+            stack = _stack_of(self.exception)
         return {"errorMessage": text, "errorType": kind, "requestId": request_id, "stackTrace": stack}
 
     @property
@@ -261,6 +270,22 @@ class InvokeResult:
 def dumps(value: object) -> str:
     """Return compact JSON text; NaN and infinities are no JSON."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _name_of(error: BaseException) -> str:
+    """Return the name of the class of an exception, also of one that hides it."""
+    try:
+        return str(type(error).__name__)
+    except Exception:
+        return "Exception"
+
+
+def _stack_of(error: BaseException) -> list[str]:
+    """Return the lines of a traceback from the code of the user on: ours are no part of the runtime's answer."""
+    place = error.__traceback__
+    while place is not None and place.tb_frame.f_code.co_filename.startswith(_OURS):
+        place = place.tb_next
+    return traceback.format_tb(place)
 
 
 def describe(error: BaseException | None) -> str:

@@ -70,10 +70,12 @@ class Provisioned:
         self._base = 0  # environments there were when the ramp began
         self._timer: Timer | None = None
         self._made: list[Environment] = []  # not ready yet
+        self._inits_end_us: list[int] = []  # when each of them is
         self._rebuilding = 0  # environments that stand for lost ones, and are not ready yet
         self.environments = self._new_environments()
         self.window = RateWindow(function.pool.rates.window_s)
         self.in_flight = 0  #: invocations on them
+        self._surplus = 0  # those beyond what is requested: it was lowered meanwhile
         self.provisioned_steps = Steps()  #: of ProvisionedConcurrentExecutions
         self.provisioned_shares = Steps()  #: of ProvisionedConcurrencyUtilization
         self.invocations_by_minute = Counter()
@@ -88,30 +90,34 @@ class Provisioned:
         return environments
 
     def put(self, amount: int) -> None:
-        """Ask for another number of environments (LAM-175)."""
+        """Ask for another number of environments (LAM-175); one that is not higher goes on with the ramp under way."""
+        now_us = self._clock.now_us
         self._close_bill()
         before, self.requested = self.requested, amount
-        self.put_at_us = self._clock.now_us
+        self.put_at_us = now_us
         self.status_reason = None
         if amount <= self.available:
             self._stop_ramp()
             self.available = amount
             self.status = READY
             self.environments.trim(amount)
-            return
-        self.status = IN_PROGRESS
-        if self._made and amount <= before:  # they run their init: some of them are too many
+        elif amount <= before and self._made:  # they run their init: some of them are too many
+            self.status = IN_PROGRESS
             for environment in self._made[amount - self._base :]:
                 self.environments.discard(environment)
             del self._made[amount - self._base :]
-            return
-        is_same_ramp = self._timer is not None and not self._made and amount < before
-        self._stop_ramp()
-        if not is_same_ramp:
-            self._ramp_from_us = self._clock.now_us
-            self._base = self.available
-        last_us = self._made_at_us(amount - self._base)
-        self._timer = self._clock.timer(max(last_us, self._clock.now_us), self._on_made, priority=_COMPLETION)
+            del self._inits_end_us[amount - self._base :]
+            self._time_ready()
+        else:
+            self.status = IN_PROGRESS
+            goes_on = self._timer is not None and amount <= before
+            self._stop_ramp()
+            if not goes_on:
+                self._ramp_from_us = now_us
+                self._base = self.available
+            made_us = max(self._made_at_us(amount - self._base), now_us)
+            self._timer = self._clock.timer(made_us, self._on_made, priority=_COMPLETION)
+        self._settle_surplus()
 
     def restart(self, version: Version) -> None:
         """Begin anew: the alias stands for another version from now on."""
@@ -122,7 +128,7 @@ class Provisioned:
         self.environments = self._new_environments()
         self.requested = self.available = 0
         self.target.version = version
-        self.put(amount)
+        self.put(amount)  # with nothing to go on with: a ramp of its own
 
     def _made_at_us(self, number: int) -> int:
         """Return when so many environments of the ramp exist."""
@@ -134,6 +140,7 @@ class Provisioned:
         self._close_bill()
         self.requested = self.available = 0
         self.environments.retire()
+        self._settle_surplus()
         if self.provisioned_shares.value:
             self.provisioned_shares.change(self._clock.now_us, 0)
 
@@ -144,30 +151,40 @@ class Provisioned:
         for environment in self._made:
             self.environments.discard(environment)
         self._made = []
+        self._inits_end_us = []
 
     def _on_made(self, _argument: object) -> None:
         """All environments exist: they have run their init, each from its own instant on, or will have soon."""
         function, version = self._function, self.target.version
-        ready_us = self._clock.now_us
+        self._timer = None
         for number in range(1, self.requested - self._base + 1):
             environment = self.environments.make()
             environment.made_at_us = self._made_at_us(number)
             self._made.append(environment)
             slept_us, error = running.init(version, environment, environment.made_at_us)
-            ready_us = max(ready_us, environment.made_at_us + slept_us + function.draw_init_us())
+            init_us = slept_us + function.draw_init_us()
+            function.bill_provisioned(init_us, version)
+            self._inits_end_us.append(environment.made_at_us + init_us)
             if error is not None:
-                self._timer = None
                 self._stop_ramp()
                 self.status, self.status_reason = FAILED, "FUNCTION_ERROR_INIT_FAILURE"
                 if not isinstance(error, Exception) or isinstance(error, AssertionError):
                     raise error
                 return
+        self._time_ready()
+
+    def _time_ready(self) -> None:
+        """Put the end of the ramp where the last init ends."""
+        if self._timer is not None:
+            self._timer.cancel()
+        ready_us = max(*self._inits_end_us, self._clock.now_us)
         self._timer = self._clock.timer(ready_us, self._on_ready, priority=_COMPLETION)
 
     def _on_ready(self, _argument: object) -> None:
         """They have run it, and may serve."""
         self._timer = None
         made, self._made = self._made, []
+        self._inits_end_us = []
         for environment in reversed(made):
             self.environments.give_back(environment)
         self.available = self.requested
@@ -195,7 +212,9 @@ class Provisioned:
             home.discard(environment)
             again = home.make()
             slept_us, _ = running.init(self.target.version, again, self._clock.now_us)
-            ready_us = self._clock.now_us + slept_us + self._function.draw_init_us()
+            init_us = slept_us + self._function.draw_init_us()
+            self._function.bill_provisioned(init_us, self.target.version)
+            ready_us = self._clock.now_us + init_us
             self._rebuilding += 1
             self._clock.timer(ready_us, self._on_rebuilt, again, priority=_COMPLETION)
         else:
@@ -224,14 +243,25 @@ class Provisioned:
         if self.status == READY and not self.in_flight and not self._rebuilding:
             assert alive == self.available == self.requested, f"{alive} environments alive, {self.requested} asked for"
 
-    def change(self, now_us: int, by: int) -> None:
+    def change(self, by: int) -> None:
         """Take a change of what runs on them down."""
+        now_us = self._clock.now_us
         self.in_flight += by
+        self._function.provisioned_in_flight += by
+        self._settle_surplus()
         self.provisioned_steps.change(now_us, self.in_flight)
         if self.available:
             self.provisioned_shares.change(now_us, self.in_flight / self.available)
         elif self.provisioned_shares.value:
             self.provisioned_shares.change(now_us, 0)
+
+    def _settle_surplus(self) -> None:
+        """Count what runs beyond what is set aside any more as on-demand: its units belong to others (LAM-265)."""
+        surplus = max(0, self.in_flight - self.requested)
+        if surplus != self._surplus:
+            by, self._surplus = surplus - self._surplus, surplus
+            self._function.provisioned_in_flight -= by
+            self._function.count_on_demand(by)
 
     def describe(self, arn: str) -> ProvisionedConcurrencyConfig:
         """Return what operations answer about it, under this ARN."""

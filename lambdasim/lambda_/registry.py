@@ -204,8 +204,10 @@ class LambdaEndpoint:
             )
             found = self._registry._live(self._arn(reference.name)) if is_here else None
         if found is None:
+            partition, region = reference.partition or self._partition, reference.region or self._region
+            place = f"arn:{partition}:lambda:{region}:{reference.account_id or self._account_id}"
             named = reference.qualifier or qualifier or LATEST
-            msg = f"Function not found: {self._arn(reference.name)}:{named}"
+            msg = f"Function not found: {place}:function:{reference.name}:{named}"
             raise ResourceNotFoundException(msg)
         return found, reference.qualifier
 

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from lambdasim.lambda_.context import Context, InvocationTimedOut
 from lambdasim.lambda_.fibers import CoroutineRun, Fiber, ProcessEnded
 from lambdasim.lambda_.invocation import Outcome
+from lambdasim.lambda_.modules import Modules
 from lambdasim.lambda_.version import Version, is_coroutine_function, suspends
-from lambdasim.lambda_.world import Turn
+from lambdasim.lambda_.world import Turn, clock_names
 from lambdasim.units import seconds
 
 if TYPE_CHECKING:
@@ -60,13 +61,18 @@ def init(version: Version, environment: Environment, at_us: int) -> tuple[int, B
     with Turn(machine, sleeper, version.function.clock.start_us) as turn:
         sleeper.turn = turn
         try:
+            handler = None
+            if version.code.init is not None:
+                handler = version.code.init()
+                if isinstance(handler, str) and machine.modules is None:
+                    machine.modules = Modules(handler)
+                    machine.modules.put_in()
             if machine.modules is not None:
-                environment.handler = machine.modules.load()
-            else:
-                assert version.code.init is not None
-                environment.handler = version.code.init()
+                handler = machine.modules.load()
         except BaseException as error:
             return sleeper.slept_us, error
+    environment.handler = handler
+    environment.names = clock_names(handler)
     return sleeper.slept_us, None
 
 
@@ -103,7 +109,8 @@ def _run_plain(invocation: Invocation, handler: Any, slept_us: int) -> None:
         error = InvocationTimedOut()  # the repeated init alone took longer (LAM-126)
     elif crash != 0:
         machine = version.machine_of(invocation.environment)
-        with Turn(machine, context, function.clock.start_us, version.names) as turn:
+        names = version.names or invocation.environment.names
+        with Turn(machine, context, function.clock.start_us, names) as turn:
             context._turn = turn
             try:
                 result = handler(invocation.event, context)

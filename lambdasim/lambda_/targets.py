@@ -46,12 +46,13 @@ class Meters:
 class Target:
     """A function under one qualifier; what it stands for may change, as an alias does."""
 
-    __slots__ = ("_by_version", "is_alias", "meters", "provisioned", "qualifier", "version")
+    __slots__ = ("_by_version", "is_alias", "is_gone", "meters", "provisioned", "qualifier", "version")
 
     def __init__(self, version: Version, qualifier: str | None, *, is_alias: bool = False) -> None:
         self.version = version
         self.qualifier = qualifier
         self.is_alias = is_alias
+        self.is_gone = False  #: whether the version, the alias or the whole function is deleted
         self.provisioned: Provisioned | None = None
         self.meters = Meters(version.function.clock.now_us)  #: of {FunctionName, Resource}
         self._by_version: dict[str, Meters] = {}  # of {FunctionName, Resource, ExecutedVersion}

@@ -93,6 +93,7 @@ class FunctionConfiguration:
     log_group: str
     last_modified_at_us: int
     revision_id: str
+    state: str = "Active"
 
 
 class Version:

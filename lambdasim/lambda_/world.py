@@ -16,24 +16,23 @@ exchanged: a small view which shows the function's variables over those of the p
 from __future__ import annotations
 
 import datetime as dt
+import importlib
 import os
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from functools import cache, partial
 from typing import Any, Final, Protocol, Self
 
 from lambdasim.lambda_.modules import Modules
 from lambdasim.units import MICROSECONDS
 
-try:
-    import time_machine as _time_machine
-except ImportError:  # the extra `handlers` is not installed
-    _time_machine = None  # type: ignore[assignment]
-
-HAS_CLOCK: Final = _time_machine is not None  #: whether handlers read simulated time
-
 _SETS_ZONE: Final = hasattr(time, "tzset")
+_WRAPPERS_MAX: Final = 32  # decorators around a handler that are looked behind
+_CLOCK_MODULES: Final = ("datetime", "time")
+_TO_THE_CALLER: Final = 8  # frames of ours between a call of `Simulation.create_function` and a warning here
 
 
 class Sleeper(Protocol):
@@ -57,7 +56,7 @@ class Variables(MutableMapping[Any, Any]):
         own: The variables of the function.
     """
 
-    __slots__ = ("_changed", "_own", "_process", "_removed", "_touched")
+    __slots__ = ("_changed", "_environ", "_own", "_process", "_rebound", "_removed", "_touched")
 
     def __init__(self, own: Mapping[str, str]) -> None:
         environ: Any = os.environ
@@ -66,6 +65,8 @@ class Variables(MutableMapping[Any, Any]):
         self._removed: dict[Any, None] = {}
         self._touched: dict[Any, None] = {}  # in this turn: `os.environ` told the C library too
         self._process: Mapping[Any, Any] = {}  # what the process has, as of this turn
+        self._environ: Any = None  # the process's `os.environ`, during a turn
+        self._rebound: Any = None  # what the handler put in its place, if it did
 
     def __getitem__(self, key: Any) -> Any:
         """Return the value that the handler set, else the function's, else the process's."""
@@ -104,14 +105,18 @@ class Variables(MutableMapping[Any, Any]):
 
     def put_in(self) -> None:
         """Let `os.environ` read from here."""
-        environ: Any = os.environ
-        self._process = environ._data
-        _let_environ_read(self)
+        self._environ = os.environ
+        self._process = self._environ._data
+        _let_environ_read(self._environ, self)
+        if self._rebound is not None:
+            os.environ = self._rebound  # noqa: B003 - what the handler put there, back in its place
 
     def take_out(self) -> None:
         """Let `os.environ` read from where it did, and undo what was told to the C library beside us."""
         process, self._process = self._process, {}
-        _let_environ_read(process)
+        self._rebound = None if os.environ is self._environ else os.environ
+        os.environ, self._environ = self._environ, None
+        _let_environ_read(os.environ, process)
         for key in self._touched:
             if key in process:
                 os.putenv(key, process[key])
@@ -123,14 +128,14 @@ class Variables(MutableMapping[Any, Any]):
         """Forget what handlers changed: the process that knew it is gone."""
         self._changed.clear()
         self._removed.clear()
+        self._rebound = None
 
 
-def _let_environ_read(values: Mapping[Any, Any]) -> None:
-    environ: Any = os.environ
+def _let_environ_read(environ: Any, values: Mapping[Any, Any]) -> None:
     environ._data = values
     if os.supports_bytes_environ:
-        environ = os.environb
-        environ._data = values
+        in_bytes: Any = os.environb
+        in_bytes._data = values
 
 
 class Machine:
@@ -163,7 +168,17 @@ class Turn:
         names: Where its module has imported sleeps and clocks by name.
     """
 
-    __slots__ = ("_before", "_machine", "_names", "_replaced", "_start_us", "_thread", "_travel", "sleeper")
+    __slots__ = (
+        "_before",
+        "_machine",
+        "_names",
+        "_replaced",
+        "_sets_zone",
+        "_start_us",
+        "_thread",
+        "_travel",
+        "sleeper",
+    )
 
     def __init__(self, machine: Machine, sleeper: Sleeper, start_us: int, names: Names = ()) -> None:
         self._machine = machine
@@ -172,6 +187,7 @@ class Turn:
         self._names = names
         self._before: Turn | None = None
         self._replaced: list[tuple[dict[str, Any], str, object]] = []
+        self._sets_zone = False
         self._thread = 0
         self._travel: Any = None
 
@@ -193,16 +209,18 @@ class Turn:
         self._before, _turn = _turn, self
         self._thread = threading.get_ident()
         self._machine.variables.put_in()
-        if _time_machine is not None:
+        machine = _clock_library()
+        if machine is not None:
             whole, rest_us = divmod(self._start_us + self.sleeper.now_us, MICROSECONDS)
-            travel = _time_machine.travel(whole, tick=False)
+            travel = machine.travel(whole, tick=False)
             traveller = travel.start()
             if rest_us:
                 traveller.shift(dt.timedelta(microseconds=rest_us))
             self._travel = (travel, traveller)
         if self._before is None:
             _replace_clocks(_REPLACEMENTS)
-            if _SETS_ZONE and not _ZONE_IS_UTC:
+            self._sets_zone = _SETS_ZONE and bool(time.timezone or time.daylight)
+            if self._sets_zone:
                 os.putenv("TZ", "UTC")
                 time.tzset()
         for names, name in self._names:
@@ -228,7 +246,8 @@ class Turn:
             self._travel[0].stop()
             self._travel = None
         self._machine.variables.take_out()
-        if self._before is None and _SETS_ZONE and not _ZONE_IS_UTC:
+        if self._sets_zone:
+            self._sets_zone = False
             zone = os.environ.get("TZ")
             if zone is None:
                 os.unsetenv("TZ")
@@ -239,7 +258,7 @@ class Turn:
 
 
 _turn: Turn | None = None  # whose code runs at this moment
-_ZONE_IS_UTC: Final = not time.timezone and not time.daylight
+_has_warned = False
 
 
 def current_sleeper() -> Sleeper | None:
@@ -247,12 +266,61 @@ def current_sleeper() -> Sleeper | None:
     return None if _turn is None or not _turn.is_here else _turn.sleeper
 
 
+@cache
+def _clock_library() -> Any:
+    """Return the module `time_machine`; None where it is not installed."""
+    try:
+        return importlib.import_module("time_machine")
+    except ImportError:
+        return None
+
+
+def warn_about_clock(handler: object) -> None:
+    """Say once that handlers read the real clock, where the extra is missing and this one may read any."""
+    global _has_warned  # noqa: PLW0603 - once for the process
+    if _has_warned or handler is None or _clock_library() is not None:
+        return
+    if not isinstance(handler, str) and not any(_may_read_clocks(names) for names in _modules_of(handler)):
+        return
+    _has_warned = True
+    msg = (
+        "handlers read the real clock, not the simulated one: time-machine is not installed; install it with: "
+        "python -m pip install 'lambdasim[handlers]'"
+    )
+    warnings.warn(msg, stacklevel=_TO_THE_CALLER)
+
+
+def _may_read_clocks(names: Mapping[str, Any]) -> bool:
+    return any(
+        getattr(value, "__module__", None) in _CLOCK_MODULES or getattr(value, "__name__", None) in _CLOCK_MODULES
+        for value in names.values()
+    )
+
+
 def clock_names(handler: object) -> Names:
-    """Return where the module of a handler has imported sleeps and clocks by name."""
-    names = getattr(handler, "__globals__", None)
-    if not isinstance(names, dict):
-        return ()
-    return tuple((names, name) for name, value in names.items() if id(value) in _BY_ORIGINAL)
+    """
+    Return where the module of a handler has imported sleeps and clocks by name.
+
+    Handlers are looked for behind decorators, partial calls and objects that can be called.
+    """
+    return tuple(
+        (names, name) for names in _modules_of(handler) for name, value in names.items() if id(value) in _BY_ORIGINAL
+    )
+
+
+def _modules_of(handler: Any) -> list[dict[str, Any]]:
+    """Return the globals of the modules that a handler was written in."""
+    modules: list[dict[str, Any]] = []
+    for _ in range(_WRAPPERS_MAX):
+        if handler is None:
+            break
+        code = handler if hasattr(handler, "__globals__") else getattr(type(handler), "__call__", None)  # noqa: B004
+        names = getattr(getattr(handler, "__func__", code), "__globals__", None)
+        if isinstance(names, dict) and not any(names is other for other in modules):
+            modules.append(names)
+        attributes = getattr(handler, "__dict__", {})
+        handler = attributes.get("__wrapped__") or (handler.func if isinstance(handler, partial) else None)
+    return modules
 
 
 def _replace_clocks(functions: Mapping[str, object]) -> None:

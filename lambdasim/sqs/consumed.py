@@ -26,6 +26,11 @@ class Consumed(Store):
         self._line.consumers.append(consumer)
         self._retime()
 
+    def detach(self, consumer: Consumer) -> None:
+        """Take a consumer out of the line."""
+        self._line.consumers.remove(consumer)
+        self._retime()
+
     def take(self, limit: int) -> Flight | None:
         """
         Receive up to *limit* messages for a consumer, which holds them: one API call if it returns something.

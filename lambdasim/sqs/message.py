@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, frozen
 
+from lambdasim.sqs.stories import tell_story
+
 if TYPE_CHECKING:
     from lambdasim.clock import Series
     from lambdasim.sqs.content import MessageAttributes
@@ -92,10 +94,23 @@ class Message:
         return self._series.text(self._number)
 
     @property
-    def invocation_count(self) -> int:
+    def invocations(self) -> int:
         """How many invocations of functions it was in."""
         runs = self._runs
         return sum(runs.values()) if isinstance(runs, dict) else int(runs is not None)
+
+    @property
+    def invocation_count(self) -> int:
+        """The older name of `invocations`."""
+        return self.invocations
+
+    def story(self) -> str:
+        """
+        Tell what befell it, a line for each event: when it was received, run, throttled, moved and why.
+
+        It is told from the trace, which keeps the newest records only, and none with `trace=0`. Runtime: `O(records)`.
+        """
+        return tell_story(self)
 
     def _run_again(self, function_arn: str) -> bool:
         """Take note of a run that is not the first; return whether it is the second by this function (ESM-283)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from lambdasim.clock import Kind
@@ -19,7 +20,7 @@ def _of_delivery(queue: Store, message: Message, count: int) -> tuple[str, dict[
     return queue.name, {"message_id": message.message_id, "receive_count": count}
 
 
-def _of_move(queue: Store, message: Message, target: Store) -> tuple[str, dict[str, Any]]:
+def _of_move(queue: Store, message: Message, target: Store, *_counts: int) -> tuple[str, dict[str, Any]]:
     return queue.name, {"message_id": message.message_id, "to": target.name}
 
 
@@ -35,15 +36,55 @@ def _of_queue(queue: Store) -> tuple[str, dict[str, Any]]:
     return queue.name, {}
 
 
-SENT: Final = Kind("message sent", _of_message)
-DEDUPLICATED: Final = Kind("message deduplicated", _of_duplicate)
-DELIVERED: Final = Kind("message delivered", _of_delivery)
-AVAILABLE: Final = Kind("message available", _of_message)
-RETURNED: Final = Kind("message returned", _of_message)
-DELETED: Final = Kind("message deleted", _of_message)
-EXPIRED: Final = Kind("message expired", _of_message)
-MOVED: Final = Kind("message moved", _of_move)
-REDRIVEN: Final = Kind("message redriven", _of_redrive)
-REDELIVERED: Final = Kind("message redelivered", _of_message)
-PURGED: Final = Kind("message purged", _of_message)
+def _one(_queue: Store, message: Message, *_others: object) -> tuple[Message]:
+    return (message,)
+
+
+def _both(_queue: Store, message: Message, _target: Store, new: Message) -> tuple[Message, Message]:
+    return message, new
+
+
+def _about(words: str) -> Callable[..., str]:
+    def tell(queue: Store, *_: object) -> str:
+        return words.format(queue=queue.name)
+
+    return tell
+
+
+def _tell_delivery(queue: Store, _message: Message, count: int) -> str:
+    return f"received from {queue.name}, for the {ordinal(count)} time"
+
+
+def _tell_move(queue: Store, _message: Message, target: Store, count: int, limit: int) -> str:
+    return f"moved from {queue.name} to {target.name}: it was received {count} times, and maxReceiveCount is {limit}"
+
+
+def _tell_redrive(queue: Store, message: Message, target: Store, new: Message) -> str:
+    return f"moved from {queue.name} to {target.name} by a move task: {message.message_id} is {new.message_id} now"
+
+
+def ordinal(number: int) -> str:
+    """
+    Return a number as an ordinal.
+
+    >>> ordinal(1), ordinal(12), ordinal(22)
+    ('1st', '12th', '22nd')
+    """
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
+
+
+SENT: Final = Kind("message sent", _of_message, _one, _about("sent to {queue}"))
+DEDUPLICATED: Final = Kind(
+    "message deduplicated", _of_duplicate, _one, _about("sent to {queue} again: a duplicate, and not put in")
+)
+DELIVERED: Final = Kind("message delivered", _of_delivery, _one, _tell_delivery)
+AVAILABLE: Final = Kind("message available", _of_message, _one, _about("visible in {queue}: its delay is over"))
+RETURNED: Final = Kind("message returned", _of_message, _one, _about("visible in {queue} again"))
+DELETED: Final = Kind("message deleted", _of_message, _one, _about("deleted from {queue}"))
+EXPIRED: Final = Kind("message expired", _of_message, _one, _about("expired in {queue}: its retention is over"))
+MOVED: Final = Kind("message moved", _of_move, _one, _tell_move)
+REDRIVEN: Final = Kind("message redriven", _of_redrive, _both, _tell_redrive)
+REDELIVERED: Final = Kind("message redelivered", _of_message, _one, _about("let loose in {queue} once more"))
+PURGED: Final = Kind("message purged", _of_message, _one, _about("purged from {queue}"))
 QUEUE_DELETED: Final = Kind("queue deleted", _of_queue)

@@ -61,6 +61,7 @@ class Shelf:
         self.faults = faults
         self.is_fifo = is_fifo
         self._series = clock.identifiers.series("message", arn)
+        self._series.owner = self
         self._last_before = self._series.last  # of a queue that had this name before
         self._trace = clock.trace
 

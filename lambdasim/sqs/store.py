@@ -309,7 +309,8 @@ class Store(Shelf):
             self._remove(message, State.MOVED)
             self.moved += 1
             if self._trace.active:
-                self._trace.add((now_us, MOVED, self, message, target))
+                counts = message.queue_receive_count, self._redrive.max_receive_count
+                self._trace.add((now_us, MOVED, self, message, target, *counts))
             target._take_in(message, self)
         self._ages.trim(self.visible + self.in_flight + self.delayed)
         target._wake()
