@@ -202,8 +202,10 @@ class ScalingRateTable(SettingsTable):
     library = ScalingRate
     capacity: FromOne | None = None
     refill_per_s: FromZero | None = None
+    refill_period_s: FromOne | None = None
     mode: Annotated[str, PlainValidator(Choice(("bucket", "window", "off")))] | None = None
     window_s: FromOne | None = None
+    scope: Annotated[str, PlainValidator(Choice(("function", "account")))] | None = None
 
 
 class ScalingTable(SettingsTable):

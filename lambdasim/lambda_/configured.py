@@ -55,6 +55,7 @@ _ONLY_FUNCTIONS: Final = (
     "This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. Please "
     "specify either a function name or an unqualified function ARN."
 )
+_UNPUBLISHED: Final = "Provisioned Concurrency Configs cannot be applied to unpublished function versions."
 
 
 @frozen
@@ -114,6 +115,11 @@ class Configured(Admission):
     def memory_size(self) -> int:
         """Of `$LATEST`, in MB."""
         return self.latest.memory_size
+
+    @property
+    def failure_rate(self) -> float:
+        """Of `$LATEST`: the share of invocations that fail, for a function without a handler."""
+        return self.latest.failure_rate
 
     @property
     def needs_event(self) -> bool:
@@ -389,6 +395,8 @@ class Configured(Admission):
             target = self.target(name)
             is_other = target.version is not version
             if is_other and target.provisioned is not None:
+                if version is self.latest:
+                    raise InvalidParameterValueException(_UNPUBLISHED)
                 self._refuse_pointing(version.number, but=name)
             alias = evolve(alias, function_version=function_version)
             if is_other and target.provisioned is not None:
@@ -541,12 +549,10 @@ class Configured(Admission):
         check_whole("provisioned_concurrent_executions", provisioned_concurrent_executions, "give 1 or more")
         check_range("provisionedConcurrentExecutions", provisioned_concurrent_executions, 1, None)
         if check_qualifier(qualifier) is None:
-            msg = "Provisioned Concurrency Configs cannot be applied to unpublished function versions."
-            raise InvalidParameterValueException(msg)
+            raise InvalidParameterValueException(_UNPUBLISHED)
         target = self._provisionable(qualifier)
         if target.version is self.latest:
-            msg = "Provisioned Concurrency Configs cannot be applied to unpublished function versions."
-            raise InvalidParameterValueException(msg)
+            raise InvalidParameterValueException(_UNPUBLISHED)
         self._refuse_pointing(target.version.number, but=qualifier)
         self._check_room(qualifier, provisioned_concurrent_executions)
         config = self._provisioned.get(qualifier)

@@ -38,8 +38,6 @@ _REFUSALS_MAX: Final = 1_000  # exceptions raised in a handler that swallows the
 #: takes what a handler returned or raised, and for how long it blocked beside
 Finished = Callable[["Invocation", Any, BaseException | None, int], object]
 
-_abandoned: list[Any] = []  # stacks of handlers that swallow every exception: to collect them would run them once more
-
 
 class ProcessEnded(BaseException):
     """Raised where a handler stands when its process crashes (`lambda.crash`)."""
@@ -60,6 +58,17 @@ def greenlets() -> Any:
             "use execution='plain'"
         )
         raise UsageError(msg) from error
+
+
+def _never_collect(stack: object) -> None:
+    """
+    Keep the stack of a handler that swallows every exception for good.
+
+    To collect it, be it when the interpreter ends, would run its code once more: so it gets a reference that nobody
+    gives back.
+    """
+    ctypes = importlib.import_module("ctypes")  # late: hardly anybody needs it
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(stack))
 
 
 class Suspended:
@@ -86,6 +95,7 @@ class Suspended:
         self._deadline_us = invocation.started_at_us + invocation.deployed.timeout_us
         self._deadline: Timer = self.clock.timer(self._deadline_us, self._on_deadline, priority=_TIMEOUT)
         self._blocked_us = 0
+        self._now: Turn | None = None  # the stretch of its code that runs, or ran last
 
     @property
     def now_us(self) -> int:
@@ -160,7 +170,8 @@ class Suspended:
         version = invocation.deployed
         environment = invocation.environment
         names = version.names or environment.names
-        return Turn(version.machine_of(environment), sleeper, self.clock.start_us, names)
+        self._now = Turn(version.machine_of(environment), sleeper, self.clock.start_us, names)
+        return self._now
 
 
 class Fiber(Suspended):
@@ -217,7 +228,7 @@ class Fiber(Suspended):
         if self._doom is not None:
             self._refusals += 1
             if self._refusals > _REFUSALS_MAX:  # it swallows them, and would go on for ever: it never runs again
-                _abandoned.append(self._greenlet)
+                _never_collect(self._greenlet)
                 self._is_abandoned = True
                 self._suspend()
             raise self._doom
@@ -278,6 +289,8 @@ class CoroutineRun(Suspended):
     def sleep(self, duration: float) -> None:
         """Take note of a blocking sleep: the answer comes so much later."""
         self._blocked_us += seconds(duration)
+        if self._now is not None:
+            self._now.show_time()
 
     def _send(self, error: BaseException | None) -> None:
         """Run the handler up to its next wait; at its end it is closed where it stands."""
@@ -343,5 +356,5 @@ class CoroutineRun(Suspended):
                 if inspect.getcoroutinestate(self._coroutine) == inspect.CORO_CLOSED:
                     break
             else:
-                _abandoned.append(self._coroutine)
+                _never_collect(self._coroutine)
         self._end(None, error)

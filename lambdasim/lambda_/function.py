@@ -277,7 +277,7 @@ class Function(Eventful):
         making = sum(config.making for config in self.ever_provisioned)
         busy = sum(environments.busy for environments in self._places())
         assert self.in_flight == busy - making, f"{name}: {self.in_flight} in flight, {busy - making} busy"
-        on_provisioned = sum(config.in_flight for config in self.ever_provisioned)
+        on_provisioned = sum(config.covered for config in self.ever_provisioned)
         assert self.provisioned_in_flight == on_provisioned, f"{name}: in flight on provisioned environments differ"
         for environments in self._places():
             assert environments.idle >= 0
@@ -295,8 +295,7 @@ class Function(Eventful):
         """Return all environments there may be: of each version and kind."""
         places = [self.latest.environments, *(version.environments for version in self._versions.values())]
         places += [config.environments for config in self.ever_provisioned]
-        seen = {id(environments) for environments in places}
-        return places + [environments for environments in self._past if id(environments) not in seen]
+        return places + [past for past in self._past if not any(past is other for other in places)]
 
     # ---- small things
 

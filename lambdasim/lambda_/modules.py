@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-import sysconfig
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
@@ -21,9 +21,6 @@ from lambdasim.errors import LambdasimError
 
 _OURS: Final = Path(__file__).resolve().parents[1]
 _SHARED_FOLDERS: Final = ("site-packages", "dist-packages")
-_SHARED_ROOTS: Final = tuple(
-    {Path(sysconfig.get_path(name)).resolve(): None for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-)
 
 
 class RuntimeStartError(LambdasimError):
@@ -125,8 +122,16 @@ class Modules:
             return False
         return not any(
             root != self._root and root.is_relative_to(self._root) and path.is_relative_to(root)
-            for root in _SHARED_ROOTS
+            for root in _shared_roots()
         )
+
+
+@cache
+def _shared_roots() -> tuple[Path, ...]:
+    """Return where the standard library and installed packages are."""
+    sysconfig = importlib.import_module("sysconfig")  # late: it is slow to import, and few need it
+    names = ("stdlib", "platstdlib", "purelib", "platlib")
+    return tuple({Path(sysconfig.get_path(name)).resolve(): None for name in names})
 
 
 def _find_root(handler: str) -> Path | None:

@@ -10,7 +10,7 @@ from lambdasim.errors.lambda_ import InvalidParameterValueException, ValidationE
 LATEST: Final = "$LATEST"
 
 _is_name: Final = re.compile(r"[a-zA-Z0-9-_]{1,64}").fullmatch
-_is_qualifier: Final = re.compile(r"\$LATEST|[a-zA-Z0-9-_]{1,128}").fullmatch
+_is_qualifier: Final = re.compile(r"[a-zA-Z0-9$_-]{1,128}").fullmatch
 _is_alias: Final = re.compile(r"(?!^[0-9]+$)[a-zA-Z0-9-_]{1,128}").fullmatch
 _ALIAS_PATTERN: Final = "(?!^[0-9]+$)([a-zA-Z0-9-_]+)"
 _QUALIFIER_PATTERN: Final = r"\$(LATEST(\.PUBLISHED)?)|[a-zA-Z0-9$_-]+"

@@ -235,6 +235,11 @@ class Provisioned:
         """Environments that exist and serve nobody yet."""
         return len(self._made) + self._rebuilding
 
+    @property
+    def covered(self) -> int:
+        """Invocations on them whose units are set aside."""
+        return self.in_flight - self._surplus
+
     def check_invariants(self) -> None:
         """Assert that there are as many environments as were asked for (LAM-177)."""
         alive = self.environments.alive

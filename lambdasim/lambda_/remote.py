@@ -132,7 +132,7 @@ class Remote:
 
     def __hash__(self) -> int:
         """Return the hash of what it stands for."""
-        return hash(_object(self))
+        return int(_object(self).__hash__())
 
 
 def _object(remote: Remote) -> Any:

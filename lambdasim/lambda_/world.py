@@ -224,7 +224,7 @@ class Turn:
                 os.putenv("TZ", "UTC")
                 time.tzset()
         for names, name in self._names:
-            replacement = _BY_ORIGINAL.get(id(names.get(name)))
+            replacement = _replacement_of(names.get(name))
             if replacement is not None:
                 self._replaced.append((names, name, names[name]))
                 names[name] = replacement
@@ -304,7 +304,10 @@ def clock_names(handler: object) -> Names:
     Handlers are looked for behind decorators, partial calls and objects that can be called.
     """
     return tuple(
-        (names, name) for names in _modules_of(handler) for name, value in names.items() if id(value) in _BY_ORIGINAL
+        (names, name)
+        for names in _modules_of(handler)
+        for name, value in names.items()
+        if _replacement_of(value) is not None
     )
 
 
@@ -371,4 +374,11 @@ _REPLACEMENTS: Final[Mapping[str, Any]] = {
     name: _sleep if name == "sleep" else _simulated(function, in_ns=name.endswith("_ns"))
     for name, function in _ORIGINALS.items()
 }
-_BY_ORIGINAL: Final = {id(function): _REPLACEMENTS[name] for name, function in _ORIGINALS.items()}
+
+
+def _replacement_of(value: object) -> Any:
+    """Return what stands for one of the functions that are replaced; None for anything else."""
+    for name, original in _ORIGINALS.items():
+        if value is original:
+            return _REPLACEMENTS[name]
+    return None

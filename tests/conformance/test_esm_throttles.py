@@ -6,7 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from lambdasim import BackoffModel, RedrivePolicy, ScalingModel, Simulation, ThrottleRetry
+from lambdasim import BackoffModel, LambdaFaults, RedrivePolicy, ScalingModel, Simulation, ThrottleRetry
+from tests.choosers import Says
 
 ONE_SLOT = ScalingModel(initial=1, step_per_minute=0)
 
@@ -311,3 +312,21 @@ def test_reserved_0():
     assert sim.now == 30
     assert dead.snapshot().visible == 1
     assert worker.snapshot().invocations == 0
+
+
+@pytest.mark.rule("ESM-150")
+@pytest.mark.parametrize(("point", "runs"), [("lambda.service_error", 1), ("lambda.response_lost", 2)])
+def test_a_failure_of_lambda_itself_is_handled_like_a_throttle(point, runs):
+    """The slot keeps the batch and tries again a second after it heard of the failure; the message is run, and gone."""
+    faults = LambdaFaults(service_error=0.5, response_lost=0.5)
+    sim = Simulation(settings=[BackoffModel.OFF, ONE_SLOT], faults=faults, choices=Says(point, 1))
+    queue = sim.create_queue("orders")
+    started = []
+    worker = sim.create_function("worker", lambda event, context: started.append(sim.now), duration=0.5)
+    mapping = sim.create_event_source_mapping(queue, worker)
+    queue.send_message("order 1")
+    sim.run()
+    assert started == ([1] if runs == 1 else [0, 1.5])
+    assert queue.snapshot().deleted == 1
+    assert mapping.snapshot().failed_invoke_event_count == 1
+    assert worker.snapshot().throttles == 0

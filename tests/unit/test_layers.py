@@ -31,8 +31,8 @@ MAY_IMPORT: Final = {
     "esm": frozenset({"clock", "sqs", "lambda_"}),
     "metrics": UP_TO_METRICS,  # their meters and snapshots, never their insides
     "workload": frozenset({"clock"}),  # hands messages to a callable
-    "faults": frozenset({"sqs"}),  # what may go wrong in all services; each knows its own part only
-    "simulation": UP_TO_METRICS | {"metrics", "workload"},
+    "faults": frozenset({"sqs", "lambda_"}),  # what may go wrong in all services; each knows its own part only
+    "simulation": UP_TO_METRICS | {"metrics", "workload", "faults"},
     "planning": UP_TO_SIMULATION,
     "testing": UP_TO_SIMULATION,
     "bridges": UP_TO_SIMULATION | {"testing"},
@@ -50,6 +50,7 @@ FOUNDATIONS: Final = {
 # What may be imported inside a function, by layer, whatever the table above says: optional extras, and modules of ours
 # that cannot do without one. Only those pay for them who use them. Everywhere else such an import dodges a cycle.
 MAY_IMPORT_LATE: Final = {
+    "lambda_": frozenset({"greenlet", "time_machine"}),
     "metrics": frozenset({"pandas"}),
     "simulation": frozenset({"lambdasim.bridges"}),
     "cli": frozenset({"click", "lambdasim.cli", "matplotlib", "pandas", "pydantic", "rich"}),

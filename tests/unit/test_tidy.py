@@ -288,7 +288,8 @@ def findings(source: str) -> list[Finding]:
 
 def complaints(source: str, path: PurePosixPath) -> list[str]:
     """Return what is banned in a file, a line each; *path* is inside the package."""
-    may_read_the_clock = path.parts[0].removesuffix(".py") == "cli"  # for its progress bar
+    # The command has a progress bar; the world of handlers keeps what it puts others in the place of.
+    may_read_the_clock = path.parts[0].removesuffix(".py") == "cli" or path.as_posix() == "lambda_/world.py"
     return [
         f"{path}:{line}: {what}: {instead}"
         for line, what, instead in findings(source)

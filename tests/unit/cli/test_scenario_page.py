@@ -63,7 +63,9 @@ DURATIONS = {
     "percentiles": tables.PercentilesDuration,
 }
 #: Fields of value objects that are no matter for a scenario.
-NOT_OFFERED = {PriceBook: {"cents"}}
+NOT_OFFERED = {
+    PriceBook: {"cents", "provisioned_gb_second", "provisioned_duration_gb_second", "event_poller_unit_hour"},
+}
 
 
 def section(title):

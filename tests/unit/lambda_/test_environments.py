@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdasim import Clock, EnvironmentModel
-from lambdasim.lambda_.environments import Environment, Environments
+from lambdasim.lambda_.environments import Count, Environment, Environments
 from tests.strategies import near
 
 SECOND = 1_000_000
@@ -73,7 +73,7 @@ steps = st.lists(
 def test_environments_are_taken_kept_and_reaped_as_a_list_would(steps, reuse):
     model = EnvironmentModel(reuse=reuse, idle_ttl_s=10, max_lifetime_s=40)
     clock, naive = Clock(), NaiveEnvironments(model)
-    environments = Environments("worker", clock, model)
+    environments = Environments("worker", clock, model, Count())
     busy = []
     for elapsed_us, action, which in steps:
         clock.run(until_us=clock.now_us + elapsed_us)
@@ -96,7 +96,7 @@ def test_environments_are_taken_kept_and_reaped_as_a_list_would(steps, reuse):
 
 def test_no_timer_is_left_when_nothing_is_idle():
     clock = Clock()
-    environments = Environments("worker", clock, EnvironmentModel())
+    environments = Environments("worker", clock, EnvironmentModel(), Count())
     environments.give_back(environments.make())
     clock.run(until=600)
     assert (environments.alive, clock.pending) == (0, 0)
@@ -104,7 +104,7 @@ def test_no_timer_is_left_when_nothing_is_idle():
 
 def test_reaping_is_in_the_trace():
     clock = Clock()
-    environments = Environments("worker", clock, EnvironmentModel(idle_ttl_s=5))
+    environments = Environments("worker", clock, EnvironmentModel(idle_ttl_s=5), Count())
     environments.give_back(environments.make())
     clock.run(until=10)
     assert [(r.at_us, r.kind, r.details["environment"]) for r in clock.trace.records] == [
@@ -113,10 +113,34 @@ def test_reaping_is_in_the_trace():
     ]
 
 
+@pytest.mark.rule("LAM-122", "LAM-120")
+def test_environments_of_several_versions_count_on_together():
+    clock, count = Clock(), Count()
+    latest, published = (Environments("worker", clock, EnvironmentModel(), count) for _ in range(2))
+    assert [place.make().id for place in (latest, published, published, latest)] == ["A", "B", "C", "D"]
+    assert (latest.busy, published.busy) == (2, 2)
+
+
+@pytest.mark.rule("LAM-027")
+@pytest.mark.parametrize("is_busy", [True, False])
+def test_environments_of_what_is_no_longer_deployed_go_at_once_or_when_they_finish(is_busy):
+    environments = Environments("worker", Clock(), EnvironmentModel(), Count())
+    environment = environments.make()
+    if not is_busy:
+        environments.give_back(environment)
+    environments.retire()
+    assert environments.alive == int(is_busy)
+    if is_busy:
+        environments.give_back(environment)
+    assert (environments.alive, environments.idle) == (0, 0)
+    environments.check_invariants()
+
+
 @pytest.mark.rule("LAM-122")
 @given(number=st.integers(1, 10**6))
 def test_the_name_of_an_environment_is_its_number_in_letters(number):
-    name = Environment(number, 0).id
+    home = Environments("worker", Clock(), EnvironmentModel(), Count())
+    name = Environment(number, home, made_at_us=0, retire_at_us=SECOND).id
     value = 0
     for letter in name:
         value = value * 26 + ord(letter) - ord("A") + 1
