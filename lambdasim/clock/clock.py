@@ -101,6 +101,10 @@ class Suspendable(Protocol):
         """Go on after so many microseconds; others run in between."""
         ...
 
+    def sleep(self, duration: Duration) -> None:
+        """Go on after so many seconds."""
+        ...
+
     def wait(self, signal: Signal[T]) -> T:
         """Go on when something has happened, with its result."""
         ...

@@ -229,7 +229,7 @@ class FiberContext(Context):
         if fiber is None:
             msg = "sleep() of an interleaved handler's context was called outside of handlers; it is for that handler"
             raise UsageError(msg)
-        fiber.point(seconds(duration))  # the handler that runs sleeps, whosever context it is
+        fiber.sleep(duration)  # the handler that runs sleeps, whosever context it is
 
     @property
     def now_us(self) -> int:

@@ -31,6 +31,7 @@ T = TypeVar("T")
 
 _COMPLETION: Final = Priority.COMPLETION.value
 _TIMEOUT: Final = Priority.TIMEOUT.value
+_WORK: Final = Priority.WORK.value
 _ONLY_SIMULATED: Final = "only simulated waits can be awaited, such as context.sleep(…) or queue.wait_receive(…)"
 
 _REFUSALS_MAX: Final = 1_000  # exceptions raised in a handler that swallows them
@@ -109,10 +110,17 @@ class Suspended:
         else:
             self._go_on(None)
 
-    def _resume_at(self, at_us: int) -> None:
-        """Go on at this instant, unless the time is over before."""
+    def _resume_at(self, at_us: int, *, is_wait: bool = False) -> None:
+        """
+        Go on at this instant, unless the time is over before.
+
+        Who only lets others go before goes on among the new work of the instant (C5), after who sleeps or waits (C3):
+        another delivery that begins now does so in between.
+        """
         if at_us <= self._deadline_us:
-            self._timer = self.clock.timer(at_us, self._go_on, priority=_COMPLETION)
+            lets_others_go = not is_wait and at_us == self.clock.now_us < self._deadline_us
+            priority = _WORK if lets_others_go else _COMPLETION
+            self._timer = self.clock.timer(at_us, self._go_on, priority=priority)
 
     def _resume_after(self, signal: Signal[Any]) -> None:
         self._signal = signal
@@ -122,7 +130,7 @@ class Suspended:
         """What it waits for has happened: it goes on as an event of this instant."""
         if self._signal is not None:
             self._signal = None
-            self._resume_at(self.clock.now_us)
+            self._resume_at(self.clock.now_us, is_wait=True)
 
     def _go_on(self, _argument: object) -> None:
         self._timer = None
@@ -202,16 +210,16 @@ class Fiber(Suspended):
 
     def sleep(self, duration: Duration) -> None:
         """Suspend the handler for so many seconds."""
-        self.pause(seconds(duration))
+        self._pause(seconds(duration), is_wait=True)
 
     def point(self, duration_us: int = 0) -> None:
         """Let others run before the handler goes on: a scheduling point, where its process may crash too."""
-        self.pause(duration_us)
+        self._pause(duration_us, is_wait=False)
 
-    def pause(self, duration_us: int) -> None:
+    def _pause(self, duration_us: int, *, is_wait: bool) -> None:
         """Suspend the handler for so long; at its deadline it gets `InvocationTimedOut` instead."""
         self._stop_if_doomed()
-        self._resume_at(self.clock.now_us + duration_us)
+        self._resume_at(self.clock.now_us + duration_us, is_wait=is_wait)
         self._suspend()
 
     def wait(self, signal: Signal[T]) -> T:
@@ -342,7 +350,7 @@ class CoroutineRun(Suspended):
         elif isinstance(wait, Signal):
             self._resume_after(wait)
         else:
-            self._resume_at(self.clock.now_us + asked_us)
+            self._resume_at(self.clock.now_us + asked_us, is_wait=True)
 
     def _refusal(self, wait: str) -> UsageError:
         return UsageError(f"{self.invocation.function.name} awaits {wait}: {_ONLY_SIMULATED}")

@@ -80,7 +80,7 @@ def test_100_must_stay_unreserved(limit, most):
     sim = Simulation(concurrent_executions=limit)
     worker = sim.create_function("worker")
     worker.put_function_concurrency(most)
-    assert worker.get_function_concurrency() == most
+    assert worker.get_function_concurrency().reserved_concurrent_executions == most
     for refuses in (
         lambda: worker.put_function_concurrency(most + 1),
         lambda: sim.create_function("other", reserved_concurrent_executions=1),
@@ -88,7 +88,7 @@ def test_100_must_stay_unreserved(limit, most):
         with pytest.raises(InvalidParameterValueException) as refusal:
             refuses()
         assert refusal.value.message == FLOOR
-    assert worker.get_function_concurrency() == most
+    assert worker.get_function_concurrency().reserved_concurrent_executions == most
     assert sim.functions == (worker,)
 
 
@@ -98,7 +98,7 @@ def test_a_reserve_of_0_is_always_legal():
     worker = sim.create_function("worker", reserved_concurrent_executions=0)
     with pytest.raises(InvalidParameterValueException):
         worker.put_function_concurrency(1)
-    assert worker.get_function_concurrency() == 0
+    assert worker.get_function_concurrency().reserved_concurrent_executions == 0
 
 
 @pytest.mark.rule("LAM-152")
@@ -106,7 +106,7 @@ def test_a_functions_old_reserve_does_not_count_against_its_new_one(sim):
     worker = sim.create_function("worker", reserved_concurrent_executions=900)
     worker.put_function_concurrency(899)
     worker.put_function_concurrency(900)
-    assert worker.get_function_concurrency() == 900
+    assert worker.get_function_concurrency().reserved_concurrent_executions == 900
 
 
 @pytest.mark.rule("LAM-152", "LAM-010")
@@ -133,13 +133,13 @@ def test_a_reserve_is_not_negative(sim):
 @pytest.mark.rule("LAM-155")
 def test_a_reserve_can_be_read_and_taken_back_any_number_of_times(sim):
     worker = sim.create_function("worker")
-    assert worker.get_function_concurrency() is None
+    assert worker.get_function_concurrency().reserved_concurrent_executions is None
     worker.delete_function_concurrency()
     worker.put_function_concurrency(7)
-    assert worker.get_function_concurrency() == 7
+    assert worker.get_function_concurrency().reserved_concurrent_executions == 7
     for _ in range(2):
         worker.delete_function_concurrency()
-        assert worker.get_function_concurrency() is None
+        assert worker.get_function_concurrency().reserved_concurrent_executions is None
     assert admitted(sim, worker, 8) == 8
 
 

@@ -9,7 +9,6 @@ from decimal import Decimal
 import pytest
 
 from lambdasim import ColdStartModel, LambdaLimits, RuntimeModel, Simulation
-from lambdasim.errors import UsageError
 from lambdasim.errors.lambda_ import (
     InvalidRequestContentException,
     RequestTooLargeException,
@@ -60,14 +59,6 @@ def test_a_payload_is_json_text_or_a_json_value_and_an_empty_one_is_an_empty_obj
     sim.create_function("worker", lambda event, context: seen.append(event)).invoke(payload)
     assert seen == [event]
     assert type(seen[0]) is type(event)
-
-
-@pytest.mark.parametrize("kind", ["Event", "Sync", ""])
-def test_a_type_of_invocation_that_is_not_there_yet_is_refused_by_name(sim, kind):
-    worker = sim.create_function("worker")
-    with pytest.raises(UsageError, match="invocation_type="):
-        worker.invoke(invocation_type=kind)
-    nothing_happened(sim, worker)
 
 
 @pytest.mark.rule("LAM-061", "LAM-062")

