@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from attrs import evolve, frozen
 
@@ -157,8 +157,7 @@ class _ExtraRun:
         """Nothing follows."""
 
 
-@frozen
-class _Outcome:
+class _Outcome(NamedTuple):
     """What the latest attempt of an event said."""
 
     version: str

@@ -6,8 +6,6 @@ from collections.abc import Awaitable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import frozen
-
 from lambdasim.errors import UsageError
 from lambdasim.lambda_.version import log_stream_name
 from lambdasim.units import Duration, seconds
@@ -17,46 +15,44 @@ if TYPE_CHECKING:
     from lambdasim.lambda_.invocation import Invocation
     from lambdasim.lambda_.world import Turn
 
-_CLIENT_FIELDS: Final = ("installation_id", "app_title", "app_version_name", "app_version_code", "app_package_name")
-
 
 class InvocationTimedOut(BaseException):
     """Raised from a sleep that would end after the deadline; `except Exception` cannot swallow it (LAM-045)."""
 
 
-@frozen
 class CognitoIdentity:
     """Both members are None: no identity is modelled."""
 
-    cognito_identity_id: str | None = None
-    cognito_identity_pool_id: str | None = None
+    __slots__ = ("cognito_identity_id", "cognito_identity_pool_id")
+
+    def __init__(self) -> None:
+        self.cognito_identity_id: str | None = None
+        self.cognito_identity_pool_id: str | None = None
 
 
-@frozen
 class Client:
-    """Which application called: what AWS's mobile SDKs send."""
+    """Which application called: what AWS's mobile SDKs send; what they leave out is None."""
 
-    installation_id: Any = None
-    app_title: Any = None
-    app_version_name: Any = None
-    app_version_code: Any = None
-    app_package_name: Any = None
+    __slots__ = ("app_package_name", "app_title", "app_version_code", "app_version_name", "installation_id")
+
+    def __init__(self, given: Mapping[str, Any]) -> None:
+        self.installation_id = given.get("installation_id")
+        self.app_title = given.get("app_title")
+        self.app_version_name = given.get("app_version_name")
+        self.app_version_code = given.get("app_version_code")
+        self.app_package_name = given.get("app_package_name")
 
 
-@frozen
 class ClientContext:
     """What a caller sent along (LAM-060)."""
 
-    client: Client | None
-    custom: Any
-    env: Any
+    __slots__ = ("client", "custom", "env")
 
-    @classmethod
-    def of(cls, parsed: Mapping[str, Any]) -> ClientContext:
-        """Return it from its JSON form."""
+    def __init__(self, parsed: Mapping[str, Any]) -> None:
         client = parsed.get("client")
-        known = None if client is None else Client(**{name: client.get(name) for name in _CLIENT_FIELDS})
-        return cls(known, parsed.get("custom"), parsed.get("env"))
+        self.client = Client(client) if isinstance(client, Mapping) else None
+        self.custom = parsed.get("custom")
+        self.env = parsed.get("env")
 
 
 class ContextEnvironment:

@@ -8,7 +8,6 @@ target by its ARN.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
@@ -23,9 +22,6 @@ _SNS_MAX_BYTES: Final = 262_144
 _ERROR_MESSAGE_BYTES: Final = 1_024  # ASY-094
 _SUCCESS_SERVICES: Final = ("sqs", "sns", "lambda", "events")
 _FAILURE_SERVICES: Final = (*_SUCCESS_SERVICES, "s3")
-_replace_illegal: Final = re.compile(
-    "[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
-).sub  # SQS carries no others
 
 Deliver = Callable[[dict[str, Any]], object]
 Attributes = Mapping[str, Mapping[str, str]]
@@ -166,7 +162,7 @@ def other_message(fate: Fate, arn: str, function_name: str, uuid: str) -> dict[s
 
 def dead_letter_attributes(request_id: str, error_code: int, error_message: str) -> dict[str, dict[str, str]]:
     """Return the message attributes of a dead letter (ASY-094)."""
-    legal = _replace_illegal("\ufffd", error_message)
+    legal = "".join([character if _is_legal(character) else "\ufffd" for character in error_message])
     cut = legal.encode()[:_ERROR_MESSAGE_BYTES].decode(errors="ignore")
     attributes = {
         "RequestID": {"DataType": "String", "StringValue": request_id},
@@ -175,6 +171,15 @@ def dead_letter_attributes(request_id: str, error_code: int, error_message: str)
     if cut:  # no attribute may be empty
         attributes["ErrorMessage"] = {"DataType": "String", "StringValue": cut}
     return attributes
+
+
+def _is_legal(character: str) -> bool:
+    """Return whether SQS carries a character (SQS-121)."""
+    return character.isprintable() or character in "\t\n\r" or _is_legal_code(ord(character))
+
+
+def _is_legal_code(code: int) -> bool:
+    return 0x20 <= code <= 0xD7FF or 0xE000 <= code <= 0xFFFD or 0x10000 <= code <= 0x10FFFF
 
 
 def is_too_large_for_sns(body: str, attributes: Attributes) -> bool:

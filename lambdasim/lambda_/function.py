@@ -366,7 +366,7 @@ class Function(Eventful):
         if not isinstance(parsed, dict):
             msg = "Client context must be a valid Base64-encoded JSON object."
             raise InvalidRequestContentException(msg)
-        return ClientContext.of(parsed)
+        return ClientContext(parsed)
 
 
 class _Call:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import traceback
 from enum import Enum
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from attrs import frozen
@@ -36,7 +36,7 @@ class Outcome(Enum):
 
 
 _RUNNING: Final = Outcome.RUNNING
-_OURS: Final = str(Path(__file__).resolve().parent)
+_OURS: Final = os.path.dirname(os.path.realpath(__file__))
 
 
 class Request(Protocol):

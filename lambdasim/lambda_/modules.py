@@ -10,16 +10,15 @@ standard library and this one are shared.
 from __future__ import annotations
 
 import importlib
-import importlib.util
+import os
 import sys
 from functools import cache
-from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
 from lambdasim.errors import LambdasimError
 
-_OURS: Final = Path(__file__).resolve().parents[1]
+_OURS: Final = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 _SHARED_FOLDERS: Final = ("site-packages", "dist-packages")
 
 
@@ -43,7 +42,7 @@ class Modules:
 
     def __init__(self, handler: str) -> None:
         self._handler = handler
-        self._root: Path | None = None
+        self._root: str | None = None
         self._loaded: dict[str, ModuleType] = {}  # of this environment
         self._hidden: list[str] = []  # of the process, below the root
         self._known = -1  # how many modules there were when the hidden ones were looked up
@@ -112,37 +111,37 @@ class Modules:
         place = getattr(module, "__file__", None)
         if place is None:  # a folder without __init__.py
             place = next(iter(getattr(module, "__path__", ())), None)
-        if not isinstance(place, str):
+        if not isinstance(place, str) or not _is_inside(place, self._root) or _is_inside(place, _OURS):
             return False
-        path = Path(place)
-        if not path.is_relative_to(self._root) or path.is_relative_to(_OURS):
+        folders = place[len(self._root) :].split(os.sep)
+        if any(folder in folders for folder in _SHARED_FOLDERS):
             return False
-        inside = path.relative_to(self._root)
-        if any(folder in inside.parts for folder in _SHARED_FOLDERS):
-            return False
-        return not any(
-            root != self._root and root.is_relative_to(self._root) and path.is_relative_to(root)
-            for root in _shared_roots()
-        )
+        shared = (root for root in _shared_roots() if root != self._root and _is_inside(root, self._root))
+        return not any(_is_inside(place, root) for root in shared)
+
+
+def _is_inside(place: str, folder: str) -> bool:
+    return place == folder or place.startswith(folder.rstrip(os.sep) + os.sep)
 
 
 @cache
-def _shared_roots() -> tuple[Path, ...]:
+def _shared_roots() -> tuple[str, ...]:
     """Return where the standard library and installed packages are."""
     sysconfig = importlib.import_module("sysconfig")  # late: it is slow to import, and few need it
     names = ("stdlib", "platstdlib", "purelib", "platlib")
-    return tuple({Path(sysconfig.get_path(name)).resolve(): None for name in names})
+    return tuple({os.path.realpath(sysconfig.get_path(name)): None for name in names})
 
 
-def _find_root(handler: str) -> Path | None:
+def _find_root(handler: str) -> str | None:
     """Return the folder that the module of a handler is imported from; None where there is none."""
     top = handler.replace("/", ".").partition(".")[0]
+    util = importlib.import_module("importlib.util")  # late, as above
     try:
-        spec = importlib.util.find_spec(top)
+        spec = util.find_spec(top)
     except (ImportError, ValueError):
         return None
     if spec is None:
         return None
     if spec.submodule_search_locations:
-        return Path(next(iter(spec.submodule_search_locations))).parent
-    return Path(spec.origin).parent if spec.origin and spec.has_location else None
+        return os.path.dirname(str(next(iter(spec.submodule_search_locations))))
+    return os.path.dirname(spec.origin) if spec.origin and spec.has_location else None
