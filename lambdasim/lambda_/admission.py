@@ -247,17 +247,17 @@ class Admission:
             if version.builds:
                 self._begin_init(invocation)
                 return
-            repeated_init_us = self._time_init(invocation, self.draw_init_us())
+            repeated_init_us = self._time_init(invocation, self._draw_init(invocation))
         elif environment.is_reset:  # the init is repeated inside the invoke phase (LAM-083)
             environment.is_reset = False
-            repeated_init_us = self.draw_init_us()
+            repeated_init_us = self._draw_init(invocation)
         self._invoke(invocation, repeated_init_us)
 
     def _begin_init(self, invocation: Invocation) -> None:
         """Run the code of the init at the begin of the init phase; what it sleeps is part of it."""
         environment, version = invocation.environment, invocation.deployed
         slept_us, error = running.init(version, environment, self.clock.now_us)
-        init_us = slept_us + self.draw_init_us()
+        init_us = slept_us + self._draw_init(invocation)
         if error is not None:
             self._time_init(invocation, init_us)
             running.fail_init(invocation, error, 0)
@@ -303,7 +303,11 @@ class Admission:
         """Make an environment in place of one that was reclaimed, if Lambda does so (`lambda.proactive_init`)."""
         if self.luck is not None and not version.environments.is_retired and self.luck.is_proactive():
             environment = version.environments.make_idle()
-            running.init(version, environment, self.clock.now_us)
+            _, error = running.init(version, environment, self.clock.now_us)
+            if error is not None:  # its first invocation repeats the init, and hears of it
+                environment.reset()
+            if running.leaves(error):
+                raise error
 
     # ---- provisioned environments
 
@@ -424,6 +428,15 @@ class Admission:
             invocation.event = invocation._request.make_event()
         try:
             return model.draw_us(invocation.event)
+        except BaseException as error:
+            invocation.outcome, invocation.exception = Outcome.EXIT, error
+            self._finish(invocation, 0)
+            raise
+
+    def _draw_init(self, invocation: Invocation) -> int:
+        """Draw how long an init takes; a model that raises ends the invocation at once, and leaves `run()`."""
+        try:
+            return self.draw_init_us()
         except BaseException as error:
             invocation.outcome, invocation.exception = Outcome.EXIT, error
             self._finish(invocation, 0)

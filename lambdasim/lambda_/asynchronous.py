@@ -27,6 +27,7 @@ from lambdasim.lambda_.concurrency import SERVICE_ERROR, ConcurrencyPool
 from lambdasim.lambda_.configured import NOT_GIVEN, Configured, check_whole
 from lambdasim.lambda_.destinations import (
     Directory,
+    EventInvokeConfig,
     Fate,
     check_destinations,
     dead_letter_attributes,
@@ -166,18 +167,6 @@ class _Outcome(NamedTuple):
 
 
 @frozen(kw_only=True)
-class EventInvokeConfig:
-    """How events of one qualifier are retried, and who hears of their end (ASY-060, ASY-063)."""
-
-    function_arn: str  #: with the qualifier
-    maximum_retry_attempts: int | None = None  #: None where it was not set: 2
-    maximum_event_age_in_seconds: int | None = None  #: None where it was not set: 21,600
-    on_success: str | None = None  #: ARN
-    on_failure: str | None = None  #: ARN
-    last_modified_at_us: int
-
-
-@frozen(kw_only=True)
 class AsyncSnapshot:
     """The asynchronous events of a function at one instant (ASY-121)."""
 
@@ -219,7 +208,6 @@ class Eventful(Configured):
         self._retry_waits_us = tuple(seconds(wait) for wait in model.retry_waits_s)
         self._throttle_base_us = seconds(model.throttle_base_s)
         self._throttle_cap_us = seconds(model.throttle_cap_s)
-        self._event_configs: dict[str, EventInvokeConfig] = {}
         self._events: dict[int, AsyncEvent] = {}  # those that are not final, by sequence
         self._due: dict[int, list[AsyncEvent]] = {}  # by the instant of their next try, in the order they got it
         self._queued = 0

@@ -19,6 +19,7 @@ from lambdasim.errors.lambda_ import (
 )
 from lambdasim.lambda_.admission import Admission
 from lambdasim.lambda_.concurrency import ConcurrencyPool
+from lambdasim.lambda_.destinations import EventInvokeConfig
 from lambdasim.lambda_.environments import Environments
 from lambdasim.lambda_.faults import LambdaFaults
 from lambdasim.lambda_.fibers import greenlets
@@ -84,6 +85,7 @@ class Configured(Admission):
         super().__init__(name, arn, region, clock, pool, settings, faults, architecture)
         self._provisioning = settings.get(ProvisioningModel)
         self.is_deleted = False
+        self._event_configs: dict[str, EventInvokeConfig] = {}  # by qualifier
         self._is_changed = True  # whether $LATEST differs from the version published last
         self._last_number = 0
         self._check_execution(code)
@@ -457,10 +459,12 @@ class Configured(Admission):
         self._unqualified.is_gone = True
         for qualifier in tuple(self._targets):
             self._forget_target(qualifier)
+        self._event_configs.clear()
         for version in (self.latest, *self._versions.values()):
             self._retire(version.environments)
 
     def _forget_target(self, qualifier: str) -> None:
+        self._event_configs.pop(qualifier, None)
         target = self._targets.pop(qualifier, None)
         if target is not None:
             target.is_gone = True

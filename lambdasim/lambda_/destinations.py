@@ -11,6 +11,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
+from attrs import frozen
+
 from lambdasim.errors.lambda_ import InvalidParameterValueException, ValidationException
 from lambdasim.units import as_datetime
 
@@ -73,6 +75,18 @@ class Nowhere:
         """Return None."""
         del arn
         return None
+
+
+@frozen(kw_only=True)
+class EventInvokeConfig:
+    """How events of one qualifier are retried, and who hears of their end (ASY-060, ASY-063)."""
+
+    function_arn: str  #: with the qualifier
+    maximum_retry_attempts: int | None = None  #: None where it was not set: 2
+    maximum_event_age_in_seconds: int | None = None  #: None where it was not set: 21,600
+    on_success: str | None = None  #: ARN
+    on_failure: str | None = None  #: ARN
+    last_modified_at_us: int
 
 
 class Fate(NamedTuple):

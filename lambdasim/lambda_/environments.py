@@ -289,6 +289,7 @@ class Environments:
         self._timer = None
         now_us = self._clock.now_us
         groups, by_retirement = self._groups, self._by_retirement
+        before = self.idle
         while groups and groups[0][0] + self._ttl_us <= now_us:
             for environment in groups.popleft()[1]:
                 self._reap_idle(environment)
@@ -296,8 +297,11 @@ class Environments:
             environment = heappop(by_retirement)[2]
             if environment.is_idle:
                 self._reap_idle(environment)
-        if self.idle and self._timer is None:
+        if self.idle:
             self._time(min(groups[0][0] + self._ttl_us, by_retirement[0][0]))
+        if self.on_reclaim is not None and self._ttl_us:
+            for _ in range(before - self.idle):
+                self.on_reclaim()
 
     def _reap_idle(self, environment: Environment) -> None:
         if not environment.is_gone:
@@ -305,8 +309,6 @@ class Environments:
             environment.is_idle = False
             self.idle -= 1
             self._reap(environment)
-            if self.on_reclaim is not None:
-                self.on_reclaim()
 
     def _reap(self, environment: Environment) -> None:
         environment.handler = environment.machine = None  # invocations that are kept know it by its name only

@@ -92,7 +92,7 @@ class Suspended:
         self._timer: Timer | None = None  # when it goes on
         self._signal: Signal[Any] | None = None  # what it waits for
         self._doom: type[BaseException] | None = None  # how it ended, whatever it still does
-        self._has_begun = False
+        self._has_begun = self._has_ended = False
         self._deadline_us = invocation.started_at_us + invocation.deployed.timeout_us
         self._deadline: Timer = self.clock.timer(self._deadline_us, self._on_deadline, priority=_TIMEOUT)
         self._blocked_us = 0
@@ -166,6 +166,9 @@ class Suspended:
                 signal.on_abandon()
 
     def _end(self, result: object, error: BaseException | None) -> None:
+        if self._has_ended:
+            return
+        self._has_ended = True
         self._deadline.cancel()
         self._give_up_waiting()
         is_outcome = error is None or isinstance(error, Exception | InvocationTimedOut | ProcessEnded | SystemExit)
@@ -219,15 +222,23 @@ class Fiber(Suspended):
     def _pause(self, duration_us: int, *, is_wait: bool) -> None:
         """Suspend the handler for so long; at its deadline it gets `InvocationTimedOut` instead."""
         self._stop_if_doomed()
-        self._resume_at(self.clock.now_us + duration_us, is_wait=is_wait)
-        self._suspend()
+        try:
+            self._resume_at(self.clock.now_us + duration_us, is_wait=is_wait)
+            self._suspend()
+        except BaseException:  # of ours, or what the bottom of a recursion brings: nothing is to come for it any more
+            self._give_up_waiting()
+            raise
 
     def wait(self, signal: Signal[T]) -> T:
         """Suspend the handler until something has happened; return its result."""
         self._stop_if_doomed()
         if not signal.is_set:
-            self._resume_after(signal)
-            self._suspend()
+            try:
+                self._resume_after(signal)
+                self._suspend()
+            except BaseException:
+                self._give_up_waiting()
+                raise
         return signal.result()
 
     def _stop_if_doomed(self) -> None:
@@ -254,7 +265,13 @@ class Fiber(Suspended):
     def _switch(self, error: BaseException | None) -> None:
         """Run the handler up to where it stops next."""
         clock, greenlet = self.clock, self._greenlet
-        greenlet.parent = self._module.getcurrent()
+        try:
+            greenlet.parent = self._module.getcurrent()
+        except ValueError as failure:
+            msg = (
+                f"a handler of {self.invocation.function.name} is suspended in another thread; run the simulation there"
+            )
+            raise UsageError(msg) from failure
         before, clock.fiber = clock.fiber, self
         with self._turn(self):
             try:

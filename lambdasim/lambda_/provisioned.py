@@ -168,7 +168,7 @@ class Provisioned:
             if error is not None:
                 self._stop_ramp()
                 self.status, self.status_reason = FAILED, "FUNCTION_ERROR_INIT_FAILURE"
-                if not isinstance(error, Exception) or isinstance(error, AssertionError):
+                if running.leaves(error):
                     raise error
                 return
         self._time_ready()
@@ -211,12 +211,16 @@ class Provisioned:
         elif is_destroyed:
             home.discard(environment)
             again = home.make()
-            slept_us, _ = running.init(self.target.version, again, self._clock.now_us)
+            slept_us, error = running.init(self.target.version, again, self._clock.now_us)
             init_us = slept_us + self._function.draw_init_us()
+            if error is not None:  # its first invocation repeats the init, and hears of it
+                again.reset()
             self._function.bill_provisioned(init_us, self.target.version)
             ready_us = self._clock.now_us + init_us
             self._rebuilding += 1
             self._clock.timer(ready_us, self._on_rebuilt, again, priority=_COMPLETION)
+            if running.leaves(error):
+                raise error
         else:
             home.give_back(environment)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from lambdasim.lambda_.context import Context, InvocationTimedOut
 from lambdasim.lambda_.fibers import CoroutineRun, Fiber, ProcessEnded
@@ -118,7 +118,7 @@ def _run_plain(invocation: Invocation, handler: Any, slept_us: int) -> None:
                 error = raised
             context._turn = None
     required_us = context.slept_us + duration_us
-    if crash is not None and not isinstance(error, InvocationTimedOut) and not _leaves(error):
+    if crash is not None and not isinstance(error, InvocationTimedOut) and not leaves(error):
         invocation.outcome = Outcome.EXIT  # its side effects are done, its answer is not (LAM-360)
         function._finish(invocation, slept_us + round((required_us - slept_us) * crash))
         return
@@ -158,8 +158,7 @@ def conclude(invocation: Invocation, result: object, error: BaseException | None
         invocation.exception = error
         invocation.outcome = Outcome.ERROR if isinstance(error, Exception) else Outcome.EXIT
     function._finish(invocation, required_us)
-    if _leaves(error):
-        assert error is not None
+    if leaves(error):
         raise error
 
 
@@ -169,11 +168,11 @@ def fail_init(invocation: Invocation, error: BaseException, required_us: int) ->
     invocation.exception = error
     invocation.outcome = Outcome.INIT_ERROR
     function._finish(invocation, required_us)
-    if _leaves(error):
+    if leaves(error):
         raise error
 
 
-def _leaves(error: BaseException | None) -> bool:
+def leaves(error: BaseException | None) -> TypeGuard[BaseException]:
     """Return whether an exception is no outcome, and leaves the run."""
     if error is None or isinstance(error, SystemExit | InvocationTimedOut | ProcessEnded):
         return False

@@ -29,6 +29,7 @@ from typing import Any, Final, Protocol, Self
 from lambdasim.lambda_.modules import Modules
 from lambdasim.units import MICROSECONDS
 
+_REAL_ENVIRON: Final[Any] = os.environ
 _SETS_ZONE: Final = hasattr(time, "tzset")
 _WRAPPERS_MAX: Final = 32  # decorators around a handler that are looked behind
 _CLOCK_MODULES: Final = ("datetime", "time")
@@ -56,16 +57,17 @@ class Variables(MutableMapping[Any, Any]):
         own: The variables of the function.
     """
 
-    __slots__ = ("_changed", "_environ", "_own", "_process", "_rebound", "_removed", "_touched")
+    __slots__ = ("_changed", "_environ", "_own", "_process", "_rebound", "_removed", "_shown", "_touched")
 
     def __init__(self, own: Mapping[str, str]) -> None:
-        environ: Any = os.environ
-        self._own = {environ.encodekey(name): environ.encodevalue(value) for name, value in own.items()}
+        codec = _REAL_ENVIRON
+        self._own = {codec.encodekey(name): codec.encodevalue(value) for name, value in own.items()}
         self._changed: dict[Any, Any] = {}
         self._removed: dict[Any, None] = {}
         self._touched: dict[Any, None] = {}  # in this turn: `os.environ` told the C library too
         self._process: Mapping[Any, Any] = {}  # what the process has, as of this turn
         self._environ: Any = None  # the process's `os.environ`, during a turn
+        self._shown: Any = None  # what the handler finds there at first
         self._rebound: Any = None  # what the handler put in its place, if it did
 
     def __getitem__(self, key: Any) -> Any:
@@ -105,18 +107,25 @@ class Variables(MutableMapping[Any, Any]):
 
     def put_in(self) -> None:
         """Let `os.environ` read from here."""
-        self._environ = os.environ
-        self._process = self._environ._data
-        _let_environ_read(self._environ, self)
+        self._environ = environ = os.environ
+        if hasattr(environ, "_data"):
+            self._process = environ._data
+            _let_environ_read(environ, self)
+        else:  # somebody put a plain mapping in its place
+            codec = _REAL_ENVIRON
+            self._process = {codec.encodekey(name): codec.encodevalue(value) for name, value in environ.items()}
+            os.environ = type(codec)(self, codec.encodekey, codec.decodekey, codec.encodevalue, codec.decodevalue)  # noqa: B003
+        self._shown = os.environ
         if self._rebound is not None:
             os.environ = self._rebound  # noqa: B003 - what the handler put there, back in its place
 
     def take_out(self) -> None:
         """Let `os.environ` read from where it did, and undo what was told to the C library beside us."""
         process, self._process = self._process, {}
-        self._rebound = None if os.environ is self._environ else os.environ
-        os.environ, self._environ = self._environ, None
-        _let_environ_read(os.environ, process)
+        self._rebound = None if os.environ is self._shown else os.environ
+        os.environ, self._environ, self._shown = self._environ, None, None
+        if hasattr(os.environ, "_data"):
+            _let_environ_read(os.environ, process)
         for key in self._touched:
             if key in process:
                 os.putenv(key, process[key])
@@ -170,6 +179,7 @@ class Turn:
 
     __slots__ = (
         "_before",
+        "_clocks",
         "_machine",
         "_names",
         "_replaced",
@@ -187,6 +197,7 @@ class Turn:
         self._names = names
         self._before: Turn | None = None
         self._replaced: list[tuple[dict[str, Any], str, object]] = []
+        self._clocks: dict[str, Any] = {}
         self._sets_zone = False
         self._thread = 0
         self._travel: Any = None
@@ -218,6 +229,7 @@ class Turn:
                 traveller.shift(dt.timedelta(microseconds=rest_us))
             self._travel = (travel, traveller)
         if self._before is None:
+            self._clocks = {name: getattr(time, name) for name in _REPLACEMENTS}  # a test may have put its own there
             _replace_clocks(_REPLACEMENTS)
             self._sets_zone = _SETS_ZONE and bool(time.timezone or time.daylight)
             if self._sets_zone:
@@ -241,7 +253,7 @@ class Turn:
             names[name] = original
         self._replaced.clear()
         if self._before is None:
-            _replace_clocks(_ORIGINALS)
+            _replace_clocks(self._clocks)
         if self._travel is not None:
             self._travel[0].stop()
             self._travel = None
