@@ -8,6 +8,7 @@ target by its ARN.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
@@ -127,15 +128,21 @@ def record_of(fate: Fate, *, with_payloads: bool = True) -> str:
         },
     }
     if with_payloads:
-        record["requestPayload"] = json.loads(fate.payload)
+        record["requestPayload"] = json.loads(fate.payload, parse_float=_finite)
     if fate.executed_version is not None:
         record["responseContext"] = {"statusCode": 200, "executedVersion": fate.executed_version}
         if fate.function_error is not None:
             record["responseContext"]["functionError"] = fate.function_error
         if with_payloads and fate.response is not None:
-            record["responsePayload"] = json.loads(fate.response)
+            record["responsePayload"] = json.loads(fate.response, parse_float=_finite)
     text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
     return text.encode(errors="backslashreplace").decode()  # half a pair of surrogates stays escaped, as it came
+
+
+def _finite(text: str) -> float | None:
+    """Return a number of a payload; None for one beyond floats, which Python could not write as JSON again."""
+    value = float(text)
+    return value if math.isfinite(value) else None
 
 
 def eventbridge_event(fate: Fate, bus_arn: str) -> dict[str, Any]:

@@ -212,6 +212,44 @@ def test_an_answer_that_is_no_index_stops_the_run_by_name(answer):
         worker.invoke()
 
 
+class Broken:
+    """A chooser that raises when it is asked the second time."""
+
+    def __init__(self, error):
+        self.error = error
+        self.asked = 0
+
+    def choose(self, point, options):
+        self.asked += 1
+        if self.asked == 2:
+            raise self.error
+        return 0
+
+
+@pytest.mark.rule("LAM-360", "LAM-006")
+@pytest.mark.parametrize("form", ["interleaved", "coroutine"])
+@pytest.mark.parametrize("error", [RuntimeError("broken"), UsageError("broken"), KeyboardInterrupt()], ids=repr)
+def test_what_a_chooser_raises_leaves_the_run_whatever_the_handler_catches(form, error):
+    def handler(event, context):
+        with suppress(Exception):
+            time.sleep(1)
+        return "swallowed"
+
+    async def coroutine(event, context):
+        with suppress(Exception):
+            await context.sleep(1)
+        return "swallowed"
+
+    sim = Simulation(faults=LambdaFaults(crash=0.5), choices=Broken(error))
+    worker = sim.create_function("worker", coroutine if form == "coroutine" else handler, execution="interleaved")
+    with pytest.raises(type(error)) as left:
+        worker.invoke()
+    assert left.value is error
+    sim.run()
+    sim.check_invariants()
+    assert 0 == worker.snapshot().in_flight
+
+
 # ---- refusals
 
 

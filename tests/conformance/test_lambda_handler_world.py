@@ -17,8 +17,10 @@ from decimal import Decimal
 from os import environ, getenv
 from textwrap import dedent
 from time import monotonic, perf_counter, sleep
+from unittest.mock import Mock, patch
 
 import pytest
+import time_machine
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -964,3 +966,56 @@ def test_without_the_extra_handlers_run_plain_and_one_warning_says_that_they_rea
     program = WITHOUT_EXTRAS.format(missing=missing)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert printed == done.stdout.strip(), done.stderr
+
+
+@pytest.mark.rule("LAM-025")
+@pytest.mark.parametrize("form", FORMS)
+def test_what_the_test_program_has_patched_itself_is_there_again_afterwards(monkeypatch, sim, form):
+    """Many a test suite lets sleeps take no time, or travels in time by itself."""
+    fakes = {name: Mock(return_value=5.0) for name in ("sleep", "monotonic", "perf_counter")}
+    for name, fake in fakes.items():
+        monkeypatch.setattr(time, name, fake)
+    seen = []
+
+    def body(event, context):
+        seen.append((os.environ["TABLE"], clocks_us()["time"]))
+        yield 1
+        seen.append((os.environ["TABLE"], clocks_us()["time"]))
+
+    def look():
+        assert {name: getattr(time, name) for name in fakes} == fakes
+        assert os.environ["PATCHED"] == "yes"
+        assert datetime.now(UTC).year == 2020
+
+    worker = sim.create_function("worker", environment={"TABLE": "t"}, **given_as(form, body))
+    with patch.dict(os.environ, {"PATCHED": "yes"}), time_machine.travel(datetime(2020, 6, 1, tzinfo=UTC), tick=False):
+        look()
+        for at in (0, 0.5, 1):
+            sim.call_at(at, look)
+        worker.invoke()
+        look()
+    assert [("t", 0), ("t", 1_000_000)] == seen
+    assert 1 == worker.invocations[0].duration_us // 1_000_000
+
+
+@pytest.mark.rule("LAM-025")
+@pytest.mark.parametrize("form", FORMS)
+def test_a_test_program_that_has_put_a_dictionary_in_place_of_the_variables_gets_it_back(sim, form):
+    seen = []
+
+    def body(event, context):
+        seen.append((os.environ["TABLE"], os.environ.get("ONLY"), os.getenv("TABLE")))
+        os.environ["LEAK"] = "1"
+        yield 1
+        seen.append((os.environ["TABLE"], os.environ.get("LEAK"), os.getenv("TABLE")))
+
+    worker = sim.create_function("worker", environment={"TABLE": "t"}, **given_as(form, body))
+    with patch("os.environ", {"ONLY": "this"}) as variables:
+        for at in (0, 0.5, 1):
+            sim.call_at(at, lambda: seen.append(os.environ is variables))
+        result = worker.invoke()
+        assert os.environ is variables
+        assert {"ONLY": "this"} == variables
+    assert os.environ is environ
+    assert result.function_error is None
+    assert [("t", "this", "t"), ("t", "1", "t")] == [entry for entry in seen if entry is not True]

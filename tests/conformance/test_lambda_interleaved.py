@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from lambdasim import ColdStartModel, Simulation
 from lambdasim.errors.lambda_ import TooManyRequestsException
 from lambdasim.lambda_ import InvocationTimedOut, Outcome
+from lambdasim.sqs import SqsConfig
 
 TOGETHER = ColdStartModel(init_s=1)  # inits that end together: all handlers start as events of one class
 
@@ -139,19 +140,41 @@ def test_a_plain_handler_is_never_overtaken(point):
 
 
 @pytest.mark.rule("LAM-041", "LAM-002")
-def test_work_that_begins_at_this_instant_begins_at_a_scheduling_point_too(sim):
-    """Warm starts are events of class C5: so is going on where nothing was waited for."""
+@pytest.mark.parametrize("how", ["sleep", "remote", "call"])
+def test_work_that_begins_at_this_instant_begins_before_a_call_but_after_a_sleep_of_nothing(sim, how):
+    """Warm starts are events of class C5: so is going on with a call; going on after a sleep is one of C3."""
+    queue, remote = sim.create_queue("orders"), sim.remote(set())
+    step_of = {"sleep": lambda: time.sleep(0), "remote": lambda: len(remote), "call": lambda: queue.send_message("a")}[
+        how
+    ]
     done = []
 
     def handler(event, context):
         for step in range(3):
             done.append((event, step))
-            time.sleep(0)
+            step_of()
 
     worker = sim.create_function("worker", handler)
     at(sim, worker, 0, 0)
     sim.run()
-    assert [(event, step) for step in range(3) for event in range(2)] == done
+    one_by_one = [(event, step) for event in range(2) for step in range(3)]
+    in_turns = [(event, step) for step in range(3) for event in range(2)]
+    assert done == (one_by_one if how == "sleep" else in_turns)
+
+
+@pytest.mark.rule("LAM-041")
+def test_a_call_that_was_taken_from_its_queue_early_is_a_scheduling_point_too(sim):
+    send = sim.create_queue("orders").send_message  # before there is a function that could be suspended
+    done = []
+
+    def handler(event, context):
+        for step in range(2):
+            done.append((event, step))
+            send("a")
+
+    at(sim, sim.create_function("worker", handler), 0, 0)
+    sim.run()
+    assert [(0, 0), (1, 0), (0, 1), (1, 1)] == done
 
 
 @pytest.mark.rule("LAM-041", "LAM-002")
@@ -621,6 +644,24 @@ def test_a_repeated_init_takes_its_time_from_the_deadline():
     assert worker.invoke(0.5).function_error is None
     assert (8, 1_000) == seen[1]
     assert 2_500_000 == worker.invocations[1].duration_us
+
+
+@pytest.mark.rule("LAM-041", "SQS-005")
+def test_a_call_that_takes_time_suspends_for_half_of_it_before_and_after_its_effect(sim):
+    queue = sim.create_queue("orders", settings=[SqsConfig(call_latency_s=1)])
+
+    def handler(event, context):
+        queue.send_message("a")
+        return sim.now
+
+    worker = sim.create_function("worker", handler)
+    tasks = at(sim, worker, 0)
+    sim.run(until_us=499_999)
+    assert 0 == queue.snapshot().visible
+    sim.run(until_us=500_001)
+    assert 1 == queue.snapshot().visible
+    sim.run()
+    assert [1] == values(tasks)
 
 
 # ---- receiving with a wait

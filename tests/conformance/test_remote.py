@@ -185,6 +185,7 @@ def outcome(call):
         return type(error), error.args
 
 
+@pytest.mark.rule("LAM-041")
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize(("thing", "read"), READS.values(), ids=READS)
 def test_an_operation_answers_or_raises_as_the_object_does(sim, place, thing, read):
@@ -198,6 +199,7 @@ def test_an_operation_answers_or_raises_as_the_object_does(sim, place, thing, re
     assert wanted == run_at(place, sim, lambda: outcome(lambda: read(remote)))
 
 
+@pytest.mark.rule("LAM-041")
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize(("make", "change"), CHANGES.values(), ids=CHANGES)
 def test_an_operation_changes_the_object_itself(sim, place, make, change):
@@ -210,6 +212,7 @@ def test_an_operation_changes_the_object_itself(sim, place, make, change):
     assert expected == mine
 
 
+@pytest.mark.rule("LAM-041")
 @pytest.mark.parametrize("place", PLACES)
 def test_attributes_are_set_and_deleted_on_the_object_itself(sim, place):
     store = Store()
@@ -225,6 +228,7 @@ def test_attributes_are_set_and_deleted_on_the_object_itself(sim, place):
     assert {"rows": {"a": 1}, "is_open": True, "extra": 5} == vars(store)
 
 
+@pytest.mark.rule("LAM-041")
 @pytest.mark.parametrize("place", PLACES)
 def test_updates_in_place_keep_it_remote(sim, place):
     numbers, tags = [1], {1}
@@ -241,6 +245,7 @@ def test_updates_in_place_keep_it_remote(sim, place):
     assert {2} == tags
 
 
+@pytest.mark.rule("LAM-041")
 @pytest.mark.parametrize("place", PLACES)
 def test_what_comes_back_is_plain(sim, place):
     inner = {"rows": []}
@@ -250,6 +255,7 @@ def test_what_comes_back_is_plain(sim, place):
     assert found[0] is inner
 
 
+@pytest.mark.rule("LAM-041")
 @pytest.mark.parametrize("place", PLACES)
 def test_a_context_manager_is_entered_and_left_with_the_error(sim, place):
     store = Store()
@@ -267,6 +273,7 @@ def test_a_context_manager_is_entered_and_left_with_the_error(sim, place):
     assert [True, 1, False, 3] == run_at(place, sim, body)
 
 
+@pytest.mark.rule("LAM-041")
 @pytest.mark.parametrize("place", PLACES)
 def test_a_context_manager_that_a_method_returns_works_and_rolls_back(sim, place):
     store = Store()
@@ -282,6 +289,7 @@ def test_a_context_manager_that_a_method_returns_works_and_rolls_back(sim, place
     assert ["a", "b"] == run_at(place, sim, body)
 
 
+@pytest.mark.rule("LAM-041")
 @pytest.mark.parametrize("place", ["outside", "plain"])
 def test_a_lock_of_the_standard_library_may_be_remote(sim, place):
     lock = threading.Lock()
@@ -295,6 +303,7 @@ def test_a_lock_of_the_standard_library_may_be_remote(sim, place):
     assert (True, False, False) == run_at(place, sim, body)
 
 
+@pytest.mark.rule("LAM-041")
 def test_outside_of_handlers_nothing_waits_and_no_time_passes(sim):
     remote = sim.remote({"a": 1}, latency=5)
     remote["b"] = remote["a"] + 1
@@ -312,10 +321,12 @@ def test_outside_of_handlers_nothing_waits_and_no_time_passes(sim):
     assert 2 == sim.now
 
 
+@pytest.mark.rule("LAM-041")
 def test_it_says_what_it_stands_for(sim):
     assert "{'a': 1}" in repr(sim.remote({"a": 1}))
 
 
+@pytest.mark.rule("LAM-041")
 @pytest.mark.parametrize("latency", [-1, float("nan"), float("inf"), "fast"])
 def test_what_is_no_latency_is_refused(sim, latency):
     with pytest.raises(UsageError, match="latency"):
@@ -541,6 +552,23 @@ def test_a_deadline_inside_of_the_latency_leaves_the_effect_done_or_not(sim, sle
     assert (["x"] if is_done else []) == own
     assert ([] if goes_on else [3]) == told
     assert ("answer" if goes_on else "Sandbox.Timedout") == (result.value if goes_on else result.value["errorType"])
+
+
+@pytest.mark.rule("LAM-041", "LAM-045")
+def test_what_a_handler_holds_when_its_time_is_over_stays_held(sim):
+    """Its process is gone: nobody is there to say so to the other side."""
+    store = Store()
+    remote = sim.remote(store)
+
+    def handler(event, context):
+        with remote:
+            time.sleep(event)
+
+    worker = sim.create_function("worker", handler)
+    worker.invoke(2)
+    assert (1, False) == (store.opened, store.is_open)
+    worker.invoke(10)
+    assert (2, True) == (store.opened, store.is_open)
 
 
 @pytest.mark.rule("LAM-041", "LAM-102")

@@ -368,7 +368,9 @@ class BothSides(RuleBasedStateMachine):
 
         for place, run in enumerate(runs):
             take(run.admitted_us, 1 + len([other for other in runs[:place] if other.ends_us > run.admitted_us]))
-            take(run.ends_us, len([other for other in runs if other.admitted_us <= run.ends_us < other.ends_us]))
+            if run.ends_us > run.admitted_us:  # the first of those that end together leaves all others
+                there = [other for other in runs if other.admitted_us < run.ends_us <= other.ends_us]
+                take(run.ends_us, len(there) - 1)
             for border_us in range((run.admitted_us // MINUTE_US + 1) * MINUTE_US, run.ends_us, MINUTE_US):
                 take(border_us, len([other for other in runs if other.admitted_us < border_us < other.ends_us]))
         series = self.sim.metrics.series("AWS/Lambda", name, "Maximum", **dimensions)
