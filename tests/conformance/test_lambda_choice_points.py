@@ -569,12 +569,14 @@ def test_the_shares_are_those_that_the_faults_list():
 
 @pytest.mark.rule("LAM-360", "LAM-083")
 def test_a_crash_resets_the_environment_and_the_next_invocation_repeats_the_init():
-    sim, _ = scripted("crash", 3, settings=[ColdStartModel(init_s=2)])
+    sim, _ = scripted("crash", 3, 3, settings=[ColdStartModel(init_s=2)])
     worker = sim.create_function("worker", lambda event, context: None, duration=1, timeout=10)
-    assert_crashed(worker.invoke(), worker)
+    for duration_us, init_us in ((1_000_000, 2_000_000), (3_000_000, None)):
+        assert_crashed(worker.invoke(), worker)
+        invocation = worker.invocations[-1]
+        assert (duration_us, init_us) == (invocation.duration_us, invocation.init_us)
     worker.invoke()
-    invocation = worker.invocations[1]
-    assert (3_000_000, None) == (invocation.duration_us, invocation.init_us)
+    assert (3_000_000, None) == (worker.invocations[2].duration_us, worker.invocations[2].init_us)
 
 
 def stepping(done):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 import time
 from decimal import Decimal
 from time import sleep
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdasim import ColdStartModel, Simulation
+from lambdasim.errors import UsageError
 from lambdasim.errors.lambda_ import TooManyRequestsException
 from lambdasim.lambda_ import InvocationTimedOut, Outcome
 from lambdasim.sqs import SqsConfig
@@ -894,6 +896,67 @@ def test_a_run_may_stop_anywhere_in_a_handler_and_go_on_later(sim):
     sim.run()
     assert [1, 2, 3, 4] == done
     assert 0 == worker.snapshot().in_flight
+
+
+@pytest.mark.rule("LAM-041")
+def test_a_handler_that_is_suspended_in_one_thread_does_not_go_on_in_another(sim):
+    worker = sim.create_function("worker", lambda event, context: time.sleep(1))
+    worker.invoke(invocation_type="Event")
+    sim.run(until=0.5)
+    caught = []
+
+    def run():
+        try:
+            sim.run()
+        except UsageError as error:
+            caught.append(str(error))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert ["thread" in text for text in caught] == [True]
+
+
+@pytest.mark.rule("LAM-041")
+def test_a_simulation_may_run_in_any_thread_as_a_whole(sim):
+    worker = sim.create_function("worker", lambda event, context: time.sleep(1) or [event, sim.now])
+    found = []
+    for _ in range(2):
+        thread = threading.Thread(target=lambda: found.append(worker.invoke(7).value))
+        thread.start()
+        thread.join()
+    found.append(worker.invoke(7).value)
+    assert [[7, 1], [7, 2], [7, 3]] == found
+
+
+@pytest.mark.rule("LAM-047", "LAM-041")
+@pytest.mark.parametrize("form", ["plain", "interleaved", "coroutine", "factory"])
+def test_the_log_has_the_lines_of_its_own_invocation_in_every_form(sim, form):
+    def handler(event, context):
+        context.log(f"{event} begins\n")
+        context.sleep(1)
+        context.log(f"{event} ends")
+
+    async def coroutine(event, context):
+        context.log(f"{event} begins\n")
+        await context.sleep(1)
+        context.log(f"{event} ends")
+
+    given = {
+        "plain": {"handler": handler, "execution": "plain"},
+        "interleaved": {"handler": handler},
+        "coroutine": {"handler": coroutine},
+        "factory": {"init": lambda: handler},
+    }[form]
+    worker = sim.create_function("worker", duration=0, **given)
+    at(sim, worker, 0, 0.5)
+    sim.run()
+    for number, invocation in enumerate(worker.invocations):
+        first, *lines, last, report = invocation.log_lines
+        assert [f"{number} begins", f"{number} ends"] == lines
+        assert f"START RequestId: {invocation.request_id} Version: $LATEST" == first
+        assert f"END RequestId: {invocation.request_id}" == last
+        assert "\tDuration: 1000.00 ms\t" in report
 
 
 @pytest.mark.rule("LAM-027", "LAM-041")

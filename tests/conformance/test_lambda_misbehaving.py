@@ -11,6 +11,7 @@ import sys
 import time
 import weakref
 from contextlib import suppress
+from decimal import Decimal
 
 import pytest
 from greenlet import greenlet
@@ -386,6 +387,20 @@ def test_a_result_that_json_cannot_hold_is_a_marshal_error_and_the_environment_s
     worker.invoke()
     assert [0, 1] == runs
     assert_usable(sim, worker)
+
+
+@pytest.mark.rule("LAM-081")
+def test_a_marshal_error_says_what_could_not_be_marshalled(sim):
+    worker = sim.create_function("worker", lambda event, context: [{"a": {1, 2}}])
+    text = "Unable to marshal response: Object of type set is not JSON serializable"
+    assert text == worker.invoke().value["errorMessage"]
+
+
+@pytest.mark.rule("LAM-040")
+@pytest.mark.parametrize("form", FORMS)
+def test_decimals_are_numbers_as_in_awss_runtime(sim, form):
+    worker = sim.create_function("worker", **given_as(form, lambda event, context: {"total": Decimal("12.50")}))
+    assert b'{"total":12.5}' == worker.invoke().payload
 
 
 @pytest.mark.rule("LAM-081", "LAM-041")

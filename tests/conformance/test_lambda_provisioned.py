@@ -270,6 +270,7 @@ def test_a_raised_reserve_holds_at_once(sim):
     worker = make(sim, reserved_concurrent_executions=1)
     assert ask(sim, worker, 2) == {"cold": 1, RESERVED: 1}
     worker.put_function_concurrency(3)
+    assert sim.pool.unreserved_in_flight == 0
     assert ask(sim, worker, 3, "live") == {"cold": 2, RESERVED: 1}
     worker.delete_function_concurrency()
     assert ask(sim, worker, 3) == {"cold": 3}
@@ -717,6 +718,39 @@ def test_less_is_ready_at_once_and_busy_ones_go_when_they_finish():
     assert worker.snapshot().in_flight == 0
     sim.check_invariants()  # there are two environments, no more
     assert ask(sim, worker, 3, "live") == {"provisioned": 2, "warm": 1}
+    sim.check_invariants()
+
+
+@pytest.mark.rule("LAM-175", "LAM-176", "LAM-129")
+def test_idle_environments_beyond_a_lowered_amount_end_at_once(sim):
+    worker = make(sim)
+    provision(sim, worker, 5)
+    assert worker.snapshot().idle == 5
+    worker.put_provisioned_concurrency_config("live", 2)
+    assert worker.snapshot().idle == 2
+    worker.delete_provisioned_concurrency_config("live")
+    assert worker.snapshot().environments == 0
+
+
+@pytest.mark.rule("LAM-120", "LAM-129", "LAM-172")
+def test_environments_that_run_their_init_before_any_request_are_not_busy(sim):
+    worker = make(sim, settings=[ColdStartModel(init_s=2)])
+    worker.put_provisioned_concurrency_config("live", 5)
+    for at, idle in (("60", 0), ("61", 0), ("62.05", 5)):
+        sim.run(until=Decimal(at))
+        snapshot = worker.snapshot()
+        assert (snapshot.in_flight, snapshot.busy, snapshot.idle) == (0, 0, idle), at
+
+
+@pytest.mark.rule("LAM-174", "LAM-200")
+def test_on_demand_requests_leave_a_reserve_what_runs_provisioned_while_more_is_made(sim):
+    worker = make(sim, reserved_concurrent_executions=5)
+    provision(sim, worker, 4)
+    assert ask(sim, worker, 4, "live") == {"provisioned": 4}
+    worker.put_provisioned_concurrency_config("live", 2)
+    worker.put_provisioned_concurrency_config("live", 4)  # two are available until the others are ready
+    assert shown(worker) == (4, 2, 2, "IN_PROGRESS")
+    assert ask(sim, worker, 3) == {"cold": 1, RESERVED: 2}  # never more than 5 in flight
     sim.check_invariants()
 
 

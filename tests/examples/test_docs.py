@@ -192,6 +192,7 @@ def held() -> dict[str, tuple[object, ...]]:
         "Message": (message,),
         "Results": answers(),
         "Function": (worker, worker.snapshot()),
+        "Answers of functions": answers_of_functions(),
         "Context": (contexts[0], contexts[0].environment),
         "Invocation": (worker.invocations[0],),
         "InvokeResult": (result,),
@@ -217,7 +218,18 @@ def answers() -> tuple[object, ...]:
     return sent, batch, *batch.successful, *batch.failed, deletes, *deletes.successful, tasks, *tasks.results
 
 
+def answers_of_functions() -> tuple[object, ...]:
+    """Return what operations of functions answer."""
+    sim = lambdasim.Simulation()
+    worker = sim.create_function("worker")
+    alias = worker.create_alias("live", worker.publish_version().version)
+    provisioned = worker.put_provisioned_concurrency_config("live", 1)
+    events = worker.put_function_event_invoke_config(maximum_retry_attempts=0)
+    return worker.get_function_configuration(), alias, provisioned, events
+
+
 HELD: Final = held()
+FAULTS: Final = (lambdasim.SqsFaults, lambdasim.LambdaFaults, lambdasim.AsyncFaults)
 
 
 def sections(text: str) -> dict[str, str]:
@@ -247,7 +259,7 @@ def test_all_attributes_are_listed(name: str) -> None:
     assert [] == sorted(public - shown_names(text))
 
 
-@pytest.mark.parametrize(("section", "kinds"), [("Settings", SETTINGS), ("Faults", (lambdasim.SqsFaults,))])
+@pytest.mark.parametrize(("section", "kinds"), [("Settings", SETTINGS), ("Faults", FAULTS)])
 def test_all_settings_are_listed(section: str, kinds: tuple[type, ...]) -> None:
     """The value objects are there with all their fields, defaults and presets."""
     text = sections(prose(ROOT / "docs" / "api.md"))[section]
@@ -269,12 +281,13 @@ def public_members(kind: type) -> list[str]:
     return [name for name in dir(kind) if not name.startswith("_")] + [field.name for field in attrs.fields(kind)]
 
 
-def test_each_knob_is_shown_by_a_program() -> None:
-    """The page on SQS names each knob in bold, and the programs there, which run, switch it on."""
-    page = ROOT / "docs" / "sqs.md"
+@pytest.mark.parametrize(("name", "kinds"), [("sqs.md", FAULTS[:1]), ("lambda.md", FAULTS[1:])])
+def test_each_knob_is_shown_by_a_program(name: str, kinds: tuple[type, ...]) -> None:
+    """The page on a service names each knob in bold, and the programs there, which run, switch it on."""
+    page = ROOT / "docs" / name
     programs = "".join(block.text for block in blocks(page) if block.language == "python")
     named = shown_names(" ".join(re.findall(r"\*\*(.*?)\*\*", prose(page))))
-    knobs = [field.name for field in attrs.fields(lambdasim.SqsFaults)]
+    knobs = [field.name for kind in kinds for field in attrs.fields(kind)]
     assert [] == [knob for knob in knobs if knob not in named or f"{knob}=" not in programs]
 
 
@@ -300,3 +313,12 @@ def test_each_choice_point_is_listed() -> None:
     points = set(re.findall(r'point\("(\w+)"', source)) | set(re.findall(r'name="sqs\.(\w+)"', source))
     assert 13 == len(points)
     assert points == set(re.findall(r"^\| `sqs\.(\w+)` \|", text, re.MULTILINE))
+
+
+def test_each_choice_point_of_functions_is_listed() -> None:
+    """The page on Lambda has a row for each choice point of a function, its events included."""
+    text = sections(prose(ROOT / "docs" / "lambda.md"))["Choice points"]
+    source = inspect.getsource(lambdasim.lambda_.faults) + inspect.getsource(lambdasim.lambda_.admission)
+    points = set(re.findall(r'"((?:lambda|async)\.\w+)"', source))
+    assert 14 == len(points)
+    assert points == set(re.findall(r"^\| `((?:lambda|async)\.\w+)` \|", text, re.MULTILINE))

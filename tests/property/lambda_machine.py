@@ -259,6 +259,9 @@ class BothSides(RuleBasedStateMachine):
             assert snapshot.invocations == len(runs)
             assert snapshot.throttles == len(function.throttles)
             assert snapshot.cold_starts == len(function.environments)
+            assert snapshot.busy == snapshot.in_flight
+            if all(model.busy(config) <= config.available(model.now_us) for config in function.configs.values()):
+                assert snapshot.idle == model.idle_environments(function)
         assert pool.in_flight == model.in_flight()
         assert pool.unreserved_in_flight == model.unreserved_in_flight()
         assert pool.unreserved_capacity == model.unreserved

@@ -237,6 +237,14 @@ class Model:
             if environment.version is version and environment.is_idle(self.now_us)
         ]
 
+    def idle_environments(self, function: ModelFunction) -> int:
+        """Of both kinds; those of a version that is no longer deployed have ended (LAM-027, LAM-028)."""
+        versions = [] if function.is_deleted else [function.latest, *function.published]
+        on_demand = sum(len(self.idle(function, version)) for version in versions)
+        return on_demand + sum(
+            config.available(self.now_us) - self.busy(config) for config in function.configs.values()
+        )
+
     # ---- admission
 
     def invoke(self, name: str, qualifier: str | None) -> Run:
