@@ -17,12 +17,14 @@ from __future__ import annotations
 
 import datetime as dt
 import importlib
+import operator
 import os
 import sys
 import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from decimal import Decimal
 from functools import cache, partial
 from typing import Any, Final, Protocol, Self
 
@@ -359,11 +361,13 @@ def _sleep(seconds: float, /) -> None:
     turn = _turn
     if turn is None or not turn.is_here:
         _REAL_SLEEP(seconds)
-    elif seconds < 0:
-        msg = "sleep length must be non-negative"
-        raise ValueError(msg)
     else:
-        turn.sleeper.sleep(seconds)
+        if not isinstance(seconds, int | float | Decimal):
+            seconds = operator.index(seconds)
+        if seconds < 0:
+            msg = "sleep length must be non-negative"
+            raise ValueError(msg)
+        turn.sleeper.sleep(seconds + 0)  # True is a second, as it is to Python
 
 
 def _simulated(original: Callable[[], Any], *, in_ns: bool) -> Callable[[], Any]:
