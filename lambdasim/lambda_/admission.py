@@ -102,7 +102,7 @@ class Admission:
         self._environment_model = settings.get(EnvironmentModel)
         self._count = Count()
         self.faults = faults
-        self.luck = luck_of(faults, arn, clock.lots) if faults != LambdaFaults() else None
+        self.luck = luck_of(faults, arn, clock) if faults != LambdaFaults() else None
 
         self._tokens = pool.tokens_for(settings.get(ScalingRate), clock.now_us)
         self._window = RateWindow(pool.rates.window_s)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from attrs import Attribute, field, frozen
 
-from lambdasim.clock import ChoicePoint, Chooser
+from lambdasim.clock import ChoicePoint, Chooser, Clock
 from lambdasim.errors import UsageError
 from lambdasim.settings import number
 from lambdasim.units import Duration, seconds
@@ -76,10 +76,11 @@ class AsyncFaults:
 class Lots:
     """Asks the chooser at points of one owner; a point whose weight is 0 is never asked."""
 
-    __slots__ = ("_chooser", "_owner", "_points")
+    __slots__ = ("_chooser", "_clock", "_owner", "_points")
 
-    def __init__(self, chooser: Chooser, owner: str, weights: dict[str, float]) -> None:
-        self._chooser = chooser
+    def __init__(self, clock: Clock, owner: str, weights: dict[str, float]) -> None:
+        self._clock = clock
+        self._chooser: Chooser = clock.lots
         self._owner = owner
         self._points = {
             name: ChoicePoint(name=name, owner=owner, weight=weight) for name, weight in weights.items() if weight
@@ -90,14 +91,23 @@ class Lots:
         return name in self._points
 
     def ask(self, name: str, options: Sequence[str]) -> int:
-        """Return the option that is chosen; whoever chooses may be somebody's own code, and wrong."""
+        """
+        Return the option that is chosen.
+
+        Whoever chooses may be somebody's own code, and wrong: what it raises leaves the run, once what is under way is
+        complete with option 0.
+        """
         point = self._points.get(name)
         if point is None or len(options) < 2:
             return 0
-        index = self._chooser.choose(point, options)
-        if type(index) is not int or not 0 <= index < len(options):
-            msg = f"{self._chooser!r} chose {index!r} at {name}; it must be an index from 0 to {len(options) - 1}"
-            raise UsageError(msg)
+        try:
+            index = self._chooser.choose(point, options)
+            if type(index) is not int or not 0 <= index < len(options):
+                msg = f"{self._chooser!r} chose {index!r} at {name}; it must be an index from 0 to {len(options) - 1}"
+                raise UsageError(msg)  # noqa: TRY301 - it takes the way of all others
+        except Exception as error:
+            self._clock.raise_soon(error)
+            return 0
         return index
 
 
@@ -106,7 +116,7 @@ class Luck:
 
     __slots__ = ("_crash_shares", "_crashes", "_lots", "_slow", "is_any", "slow_init_us")
 
-    def __init__(self, faults: LambdaFaults, owner: str, chooser: Chooser) -> None:
+    def __init__(self, faults: LambdaFaults, owner: str, clock: Clock) -> None:
         names = (
             "service_error",
             "caller_rate",
@@ -117,7 +127,7 @@ class Luck:
             "crash",
             "response_lost",
         )
-        self._lots = Lots(chooser, owner, {f"lambda.{name}": getattr(faults, name) for name in names})
+        self._lots = Lots(clock, owner, {f"lambda.{name}": getattr(faults, name) for name in names})
         self.is_any = any(self._lots.may(f"lambda.{name}") for name in names)
         self.slow_init_us = tuple(seconds(duration) for duration in faults.slow_init_s)
         self._slow = ("as modelled", *(f"{us / 1e6:g} s" for us in self.slow_init_us))
@@ -178,9 +188,9 @@ class AsyncLuck:
 
     __slots__ = ("_lots",)
 
-    def __init__(self, faults: AsyncFaults, owner: str, chooser: Chooser) -> None:
+    def __init__(self, faults: AsyncFaults, owner: str, clock: Clock) -> None:
         names = ("order", "retry_delay", "duplicate", "event_lost", "delivery_fails")
-        self._lots = Lots(chooser, owner, {f"async.{name}": getattr(faults, name) for name in names})
+        self._lots = Lots(clock, owner, {f"async.{name}": getattr(faults, name) for name in names})
 
     def first(self, request_ids: Sequence[str]) -> int:
         """Ask which of the events due at this instant is tried first."""
@@ -204,7 +214,7 @@ class AsyncLuck:
         return self._lots.ask("async.delivery_fails", ("delivered", "failed")) == 1
 
 
-def luck_of(faults: LambdaFaults, owner: str, chooser: Chooser) -> Luck | None:
+def luck_of(faults: LambdaFaults, owner: str, clock: Clock) -> Luck | None:
     """Return who is asked, or None where nothing may go wrong."""
-    luck = Luck(faults, owner, chooser)
+    luck = Luck(faults, owner, clock)
     return luck if luck.is_any else None

@@ -154,13 +154,7 @@ class Suspended:
     def _crashes(self) -> bool:
         """Ask whether the process ends here (`lambda.crash`)."""
         luck = self.invocation.function.luck
-        if luck is None or not luck.may_crash:
-            return False
-        try:
-            return luck.crashes_here()
-        except Exception as error:  # of whoever is asked: no business of the handler
-            self.clock.raise_soon(error)
-            return False
+        return luck is not None and luck.may_crash and luck.crashes_here()
 
     def _give_up_waiting(self) -> None:
         if self._timer is not None:

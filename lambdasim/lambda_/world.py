@@ -156,14 +156,16 @@ def _let_environ_read(environ: Any, values: Mapping[Any, Any]) -> None:
 class Machine:
     """What the code in one execution environment sees, turn after turn."""
 
-    __slots__ = ("modules", "variables")
+    __slots__ = ("loop", "modules", "variables")
 
     def __init__(self, own: Mapping[str, str], modules: Modules | None = None) -> None:
+        self.loop: Any = None  #: the event loop of asyncio in which its code is suspended, if it is
         self.variables = Variables(own)
         self.modules = modules  #: those below the import root; None where handlers are given as objects
 
     def forget(self) -> None:
         """Begin anew: the process has ended."""
+        self.loop = None
         self.variables.forget()
         if self.modules is not None:
             self.modules.forget()
@@ -186,6 +188,8 @@ class Turn:
     __slots__ = (
         "_before",
         "_clocks",
+        "_is_in",
+        "_loop",
         "_machine",
         "_names",
         "_replaced",
@@ -204,6 +208,8 @@ class Turn:
         self._before: Turn | None = None
         self._replaced: list[tuple[dict[str, Any], str, object]] = []
         self._clocks: dict[str, Any] = {}
+        self._is_in = False
+        self._loop: Any = None  # of asyncio, that runs around us
         self._sets_zone = False
         self._thread = 0
         self._travel: Any = None
@@ -254,6 +260,12 @@ class Turn:
             if replacement is not None:
                 self._replaced.append((names, name, names[name]))
                 names[name] = replacement
+        events = sys.modules.get("asyncio.events")
+        if events is not None:  # an event loop that runs around us is not the handler's
+            self._loop = events._get_running_loop()
+            if self._loop is not self._machine.loop:
+                events._set_running_loop(self._machine.loop)
+        self._is_in = True
         if self._machine.modules is not None:
             self._machine.modules.put_in()
 
@@ -262,6 +274,12 @@ class Turn:
         global _turn
         if self._machine.modules is not None:
             self._machine.modules.take_out()
+        events = sys.modules.get("asyncio.events")
+        if events is not None and self._is_in:
+            self._machine.loop = events._get_running_loop()
+            if self._machine.loop is not self._loop:
+                events._set_running_loop(self._loop)
+        self._is_in, self._loop = False, None
         for names, name, original in self._replaced:
             names[name] = original
         self._replaced.clear()
