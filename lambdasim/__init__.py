@@ -3,6 +3,7 @@
 from lambdasim.clock import Benign, Clock, Seeded
 from lambdasim.esm import BackoffModel, BatchWindowModel, EventSourceMapping, PollModel, ScalingModel, ThrottleRetry
 from lambdasim.faults import Faults
+from lambdasim.filtering import FilterModel, compile_pattern
 from lambdasim.lambda_ import (
     AsyncFaults,
     AsyncModel,
@@ -36,6 +37,7 @@ __all__ = [
     "EnvironmentModel",
     "EventSourceMapping",
     "Faults",
+    "FilterModel",
     "Function",
     "InvocationTimedOut",
     "LambdaFaults",
@@ -55,4 +57,5 @@ __all__ = [
     "SqsFaults",
     "ThrottleRetry",
     "__version__",
+    "compile_pattern",
 ]

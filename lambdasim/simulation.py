@@ -16,7 +16,7 @@ from lambdasim.errors.lambda_ import InvalidParameterValueException, ResourceNot
 from lambdasim.errors.sqs import QueueDoesNotExist, RequestThrottled
 from lambdasim.esm import EventSourceMapping
 from lambdasim.esm.limits import MAPPING_SETTINGS
-from lambdasim.esm.mapping import check_numbers
+from lambdasim.esm.mapping import ListEventSourceMappingsResult, check_numbers
 from lambdasim.faults import GROUPS, async_part, lambda_part, sqs_part
 from lambdasim.lambda_ import AsyncFaults, Function, InvokeResult, LambdaFaults, LambdaLimits, PriceBook, RpsModel
 from lambdasim.lambda_.destinations import Attributes, Deliver
@@ -24,7 +24,7 @@ from lambdasim.lambda_.limits import FUNCTION_SETTINGS, DurationLike
 from lambdasim.lambda_.names import check_qualifier, one_qualifier
 from lambdasim.lambda_.registry import AccountSettings, Functions, LambdaEndpoint, ListFunctionsResult
 from lambdasim.lambda_.remote import Remote, Wire
-from lambdasim.lambda_.version import Handler
+from lambdasim.lambda_.version import Handler, check_range
 from lambdasim.metrics import Metrics
 from lambdasim.settings import Settings
 from lambdasim.sqs import Endpoint, Queue, Registry, SqsConfig, SqsFaults
@@ -209,7 +209,7 @@ class Simulation:
         """Show the instant and how much there is."""
         return (
             f"<simulation at {self.now} s: {len(self._registry.queues)} queues, {len(self.functions)} functions, "
-            f"{len(self._mappings)} mappings>"
+            f"{len(self.event_source_mappings)} mappings>"
         )
 
     # ---- time
@@ -540,8 +540,10 @@ class Simulation:
         maximum_batching_window_in_seconds: int = 0,
         maximum_concurrency: int | None = None,
         function_response_types: Sequence[str] = (),
+        filter_criteria: Mapping[str, Any] | None = None,
         enabled: bool = True,
         metrics: Sequence[str] = (),
+        kms_key_arn: str | None = None,
         settings: Iterable[object] = (),
         **others: object,
     ) -> EventSourceMapping:
@@ -570,13 +572,51 @@ class Simulation:
             maximum_batching_window_in_seconds=maximum_batching_window_in_seconds,
             maximum_concurrency=maximum_concurrency,
             function_response_types=function_response_types,
+            filter_criteria=filter_criteria,
             enabled=enabled,
             metrics=metrics,
+            kms_key_arn=kms_key_arn,
             settings=narrower,
             siblings=self._mappings.values(),
         )
         self._mappings[mapping.uuid] = mapping
         return mapping
+
+    def list_event_source_mappings(
+        self,
+        event_source: Queue | str | None = None,
+        function: Function | str | None = None,
+        max_items: int | None = None,
+        marker: str | None = None,
+    ) -> ListEventSourceMappingsResult:
+        """
+        Return a page of the mappings, in order of creation (ESM-035).
+
+        Args:
+            event_source: Only those of this queue: itself, or its ARN.
+            function: Only those of this function: itself, its name or ARN; with a qualifier only those of that.
+            max_items: 1 to 100 (None).
+            marker: Of the page before.
+        Raises:
+            ValidationException: Out of range.
+            ResourceNotFoundException: There is no such function.
+        """
+        check_range("maxItems", 100 if max_items is None else max_items, 1, 10_000)
+        found = [mapping for mapping in self.event_source_mappings if marker is None or mapping.number > int(marker)]
+        if event_source is not None:
+            arn = event_source.arn if isinstance(event_source, Queue) else event_source
+            found = [mapping for mapping in found if mapping.queue.arn == arn]
+        if function is not None:
+            target, qualifier = self._lambda.find(function)
+            found = [mapping for mapping in found if mapping.function is target]
+            if qualifier is not None:
+                found = [mapping for mapping in found if mapping.qualifier == check_qualifier(qualifier)]
+        size = min(100, 100 if max_items is None else max_items)
+        page = found[:size]
+        return ListEventSourceMappingsResult(
+            event_source_mappings=tuple(mapping.get_event_source_mapping() for mapping in page),
+            next_marker=str(page[-1].number) if len(page) < len(found) else None,
+        )
 
     def feed(
         self,
@@ -639,7 +679,7 @@ class Simulation:
             ResourceNotFoundException: There is none (ESM-033).
         """
         found = self._mappings.get(uuid)
-        if found is None:
+        if found is None or found.is_deleted:
             msg = "The resource you requested does not exist."
             raise ResourceNotFoundException(msg)
         return found
@@ -658,7 +698,7 @@ class Simulation:
     @property
     def event_source_mappings(self) -> tuple[EventSourceMapping, ...]:
         """All mappings, in order of creation."""
-        return tuple(self._mappings.values())
+        return tuple(mapping for mapping in self._mappings.values() if not mapping.is_deleted)
 
     # ---- looking
 

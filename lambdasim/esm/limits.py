@@ -6,6 +6,7 @@ from typing import ClassVar, Final, Literal
 
 from attrs import evolve, field, frozen
 
+from lambdasim.filtering import FilterModel
 from lambdasim.settings import flag, number, one_of, span, whole
 from lambdasim.units import Duration
 
@@ -96,4 +97,28 @@ class ThrottleRetry:
 
 ThrottleRetry.SEED = ThrottleRetry(drop_rule="visibility_exceeded")
 
-MAPPING_SETTINGS: Final = (ScalingModel, PollModel, BatchWindowModel, BackoffModel, ThrottleRetry)
+
+@frozen(kw_only=True)
+class LifecycleModel:
+    """How long changes of state take (ESM-050)."""
+
+    creating_s: Duration = field(default=0, validator=span())
+    enabling_s: Duration = field(default=0, validator=span())
+    updating_s: Duration = field(default=0, validator=span())
+    disabling_s: Duration = field(default=0, validator=span())
+    deleting_s: Duration = field(default=0, validator=span())
+
+    REALISTIC: ClassVar[LifecycleModel]
+
+
+LifecycleModel.REALISTIC = LifecycleModel(creating_s=30, enabling_s=30, updating_s=30, disabling_s=30, deleting_s=30)
+
+MAPPING_SETTINGS: Final = (
+    ScalingModel,
+    PollModel,
+    BatchWindowModel,
+    BackoffModel,
+    ThrottleRetry,
+    LifecycleModel,
+    FilterModel,
+)

@@ -38,6 +38,7 @@ from lambdasim.units import MICROSECONDS, seconds
 
 if TYPE_CHECKING:
     from lambdasim.esm.mapping import EventSourceMapping
+    from lambdasim.filtering import Filters
     from lambdasim.lambda_ import Invocation
     from lambdasim.lambda_.targets import Target
     from lambdasim.sqs import Flight, Message, Queue
@@ -89,6 +90,7 @@ class Slot:
         "pollers",
         "previous_end_us",
         "receive_counts",
+        "reports",
         "retries",
         "state",
         "window_end_us",
@@ -112,6 +114,7 @@ class Slot:
         self.window_timer: Timer | None = None
         self.previous_end_us: int | None = None
         self.retries = 0
+        self.reports = False  # whether the answer to what runs says which records failed
         self.invocation: Invocation | None = None
 
     def make_event(self) -> dict[str, Any]:
@@ -126,7 +129,7 @@ class Slot:
         if invocation.is_answer_lost:  # the work is done, and the slot sees a failure of Lambda (ESM-150)
             pollers.clock.soon(pollers.on_lost, self, _RESULT)
             return
-        is_failed = invocation.outcome is not Outcome.SUCCESS and not pollers.reports_failures
+        is_failed = invocation.outcome is not Outcome.SUCCESS and not self.reports
         if is_failed or pollers.clock.now_us >= pollers.control_end_us:
             pollers.count_attempt(pollers.clock.now_us, failed=is_failed)
         else:
@@ -141,7 +144,6 @@ class Pollers:
         self,
         mapping: EventSourceMapping,
         *,
-        cap: int,
         scaling: ScalingModel,
         polling: PollModel,
         window: BatchWindowModel,
@@ -151,25 +153,16 @@ class Pollers:
         self.mapping = mapping
         self.clock: Clock = mapping.clock
         self.queue: Queue = mapping.queue
-        self.function: Function = mapping.function
-        self.cap = cap
         self._scaling = scaling
+        self._polling = polling
         self._backoff = backoff
         self._retry = retry
         self._window = window
-        self._window_us = mapping.maximum_batching_window_in_seconds * MICROSECONDS
-        self._batch_size = mapping.batch_size
-        self._per_receive = min(polling.max_per_receive, mapping.batch_size)
         self._wait_us = polling.wait_s * MICROSECONDS
-        self._initial = min(scaling.initial, cap)
         self._idle_optimise_us = seconds(scaling.idle_optimise_after_s, name="idle_optimise_after_s")
-        self._saves_pollers = mapping.maximum_concurrency is None
-        self.reports_failures = mapping.reports_batch_item_failures
         self._control_period_us = seconds(backoff.period_s, name="period_s")
-        self._sure_bytes = largest_sure_message(mapping.batch_size, window.payload_bytes)
         self._is_eager = scaling.demand == "nonempty_receive"
-        self._target: Target = self.function.target(mapping.qualifier)
-        self.events = EventMaker(self.queue, shows_empty_digest=bool(self._window_us))
+        self._configure()
 
         self.waits = False  #: whether a receive is open
         self.phase = Phase.STOPPED
@@ -179,6 +172,7 @@ class Pollers:
         self.in_flight = 0  #: invocations
         self._waiting: list[tuple[int, int, Slot]] = []  # POLLING, a heap by start of the receive
         self._gathering: SortedList[tuple[int, int, Slot]] = SortedList()  # GATHERING, by end of the window
+        self._throttled: dict[int, Slot] = {}  # RETRY_WAIT, by number
         self._next_number = 0
         self._t0_us = 0
         self._growth_grid: Grid | None = None
@@ -192,7 +186,7 @@ class Pollers:
         self._idle_timer: Timer | None = None
         self._idle_check_due = False
 
-        self.polled = self.invoked = self.failed = self.deleted = 0
+        self.polled = self.filtered = self.invoked = self.failed = self.deleted = 0
         self.attempts = 0  #: invokes tried, throttled ones too
         self.held = 0  #: records in batches, leftovers included
         self.dropped = 0  #: records of batches given up
@@ -202,6 +196,41 @@ class Pollers:
         self.ledger = Ledger(self.clock.now_us, self._counters)
 
     # ---- life
+
+    def _configure(self) -> None:
+        """Take over what the mapping is told to do."""
+        mapping = self.mapping
+        self.function: Function = mapping.function
+        self._target: Target = self.function.target(mapping.qualifier)
+        self.cap = plan_cap(self._scaling, mapping.maximum_concurrency, self.function.pool.account_concurrency)
+        self._initial = min(self._scaling.initial, self.cap)
+        self._saves_pollers = mapping.maximum_concurrency is None
+        self._window_us = mapping.maximum_batching_window_in_seconds * MICROSECONDS
+        self._batch_size = mapping.batch_size
+        self._per_receive = min(self._polling.max_per_receive, mapping.batch_size)
+        self._sure_bytes = largest_sure_message(mapping.batch_size, self._window.payload_bytes)
+        self.reports_failures = mapping.reports_batch_item_failures
+        self.filters: Filters | None = mapping.filters or None
+        self.events = EventMaker(self.queue, shows_empty_digest=bool(self._window_us))
+
+    def reconfigure(self) -> None:
+        """Work by what the mapping is told to do from now on; batches that are open go on as they began (ESM-052)."""
+        saved_pollers = self._saves_pollers
+        self._configure()
+        if self.phase is Phase.STOPPED:
+            return
+        if self.target > self.cap:
+            self._set_target(float(self.cap))  # surplus slots end by S6 (ESM-109)
+        if self.phase is Phase.IDLE and saved_pollers != self._saves_pollers:
+            if self._idle_timer is not None:
+                self._idle_timer.cancel()
+                self._idle_timer = None
+            self._set_target(float(self._initial))
+            self._make_slots()
+            self._time_economy()
+        if self.queue.visible:
+            self.notice_backlog()
+        self._time_head()
 
     def start(self) -> None:
         """Begin to poll (S1)."""
@@ -356,6 +385,10 @@ class Pollers:
         if self._is_eager:
             self._note_demand(now_us)
         receive_counts = [message.receive_count for message in messages]
+        if self.filters is not None:
+            messages, receive_counts = self._filter(messages, receive_counts)
+            if not messages:
+                return self._ask_again(slot, now_us)
         if self._window_us or self.queue.largest_body_bytes > self._sure_bytes:
             return self._add(slot, flight, messages, receive_counts, now_us)
         slot.messages = messages
@@ -364,6 +397,28 @@ class Pollers:
         slot.deadline_us = flight.deadline_us
         slot.state = SlotState.INVOKING
         return True
+
+    def _filter(self, messages: list[Message], receive_counts: list[int]) -> tuple[list[Message], list[int]]:
+        """Delete what no filter accepts, and return the rest (ESM-230)."""
+        assert self.filters is not None
+        kept: list[tuple[Message, int]] = []
+        rejected: list[tuple[Message, int]] = []
+        for pair in zip(messages, receive_counts, strict=True):
+            (record,) = self.events.event(pair[:1], pair[1:])["Records"]
+            (kept if self.filters.accepts(record) else rejected).append(pair)
+        if not rejected:
+            return messages, receive_counts
+        self.filtered += len(rejected)
+        self.held -= len(rejected)
+        self.queue.delete_batch([message for message, _ in rejected], [count for _, count in rejected])
+        return [message for message, _ in kept], [count for _, count in kept]
+
+    def _ask_again(self, slot: Slot, now_us: int) -> bool:
+        """Let a slot receive again that got nothing it may keep (ESM-231)."""
+        if slot.state is SlotState.GATHERING:
+            slot.asked_us = slot.first_asked_us = now_us
+            slot.asked_number = self.clock.count()
+        return False
 
     def _add(self, slot: Slot, flight: Flight, messages: list[Message], receive_counts: list[int], now_us: int) -> bool:
         """Add deliveries to a batch, up to the payload limit; return whether it is closed."""
@@ -461,12 +516,18 @@ class Pollers:
         now_us = self.clock.now_us
         if now_us >= self.ledger.border_us:
             self.ledger.turn(now_us)
+        if slot.state is SlotState.RETRY_WAIT:
+            if self._throttled.pop(slot.number, None) is None:
+                return  # it was dropped meanwhile
+        elif slot.state is not SlotState.INVOKING:
+            return
         if self._target.is_gone:
             self._fail_for_good(slot)
             return
         self.attempts += 1
         self.invoked += len(slot.messages)
         slot.state = SlotState.INVOKING
+        slot.reports = self.reports_failures
         self.in_flight += 1
         try:
             reason = self.function.begin(slot, self._target)
@@ -482,12 +543,16 @@ class Pollers:
     def _fail_for_good(self, slot: Slot) -> None:
         """Stop: the function, version or alias is gone; messages are left to their visibility timeout (ESM-152)."""
         self.failed += len(slot.messages)
-        self._stop()
         self._drop(slot)
-        self.mapping.on_stop()
+        self.mapping.on_refusal()
 
-    def _stop(self) -> None:
-        """Poll no more: who waits with nothing retires, batches that are gathered are let go, what runs is finished."""
+    def stop(self) -> None:
+        """
+        Poll no more (ESM-053).
+
+        Open receives end without a message, batches that are gathered are invoked at once, throttled ones are dropped,
+        what runs is finished. The mapping hears when no slot is left.
+        """
         if self.phase is Phase.STOPPED:
             return
         self.phase = Phase.STOPPED
@@ -502,9 +567,17 @@ class Pollers:
         self._waiting.clear()
         for _, _, slot in tuple(self._gathering):
             self._stop_gathering(slot)
+            slot.state = SlotState.INVOKING
+            self.clock.soon(self._attempt, slot, _WORK)
+        for slot in tuple(self._throttled.values()):
             self._drop(slot)
         self.waits = False
         self.queue.detach(self)
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether nothing polls, holds or runs any more."""
+        return self.phase is Phase.STOPPED and not self.slots
 
     def _mark_runs(self, messages: Sequence[Message]) -> None:
         arn = self.function.arn
@@ -519,16 +592,19 @@ class Pollers:
         """Keep a refused batch for a retry, or drop it (ESM-170 to ESM-174)."""
         self.count_attempt(now_us, failed=True)
         self.failed += len(slot.messages)
-        again = plan_retry(now_us, slot.retries, slot.deadline_us, self.function.timeout_us, self._retry)
+        timeout_us = self._target.version.timeout_us
+        again = plan_retry(now_us, slot.retries, slot.deadline_us, timeout_us, self._retry)
         slot.retries += 1
-        if again.at_us is None:
+        if again.at_us is None or self.phase is Phase.STOPPED:
             self._drop(slot)
         else:
             slot.state = SlotState.RETRY_WAIT
+            self._throttled[slot.number] = slot
             self.clock.schedule(again.at_us, self._attempt, slot, Priority.RETRY.value)
 
     def _drop(self, slot: Slot) -> None:
         """Forget the records of a slot; they come back at their own deadlines (ESM-173)."""
+        self._throttled.pop(slot.number, None)
         self.dropped += len(slot.messages)
         if self.clock.trace.active:
             self.clock.trace.add((self.clock.now_us, DROPPED, self.mapping, slot.messages))
@@ -553,7 +629,7 @@ class Pollers:
         messages, receive_counts = slot.messages, slot.receive_counts
         if invocation.outcome is not Outcome.SUCCESS:
             verdict = FAILURE
-        elif self.reports_failures and invocation.result is not None:
+        elif slot.reports and invocation.result is not None:
             verdict = plan_response(invocation.result, {message.message_id for message in messages})
         else:
             verdict = SUCCESS
@@ -576,7 +652,7 @@ class Pollers:
                 self.queue.let_go(slot.flights)
                 break
         self._end_turn(slot)
-        if not self.reports_failures and not self._has_warned and _names_failures(invocation.result):
+        if not slot.reports and not self._has_warned and _names_failures(invocation.result):
             self._has_warned = True
             msg = (
                 f"{self.function.name} returned batchItemFailures, and the mapping of {self.queue.name} has no "
@@ -601,6 +677,10 @@ class Pollers:
     def _retire(self) -> None:
         """Count a slot out. The last one that did not wait may leave a mapping that has become idle."""
         self.slots -= 1
+        if self.phase is Phase.STOPPED:
+            if not self.slots:
+                self.mapping.on_drained()
+            return
         self._consider_idle()
 
     def _consider_idle(self) -> None:
@@ -785,7 +865,7 @@ class Pollers:
             assert turning >= 0
 
     def _counters(self) -> tuple[int, ...]:
-        return self.polled, self.invoked, self.failed, self.deleted
+        return self.polled, self.invoked, self.failed, self.deleted, self.filtered
 
 
 def _names_failures(result: object) -> bool:

@@ -76,6 +76,7 @@ _MAPPING_SUMS: Final = {
     "InvokedEventCount": 1,
     "FailedInvokeEventCount": 2,
     "DeletedEventCount": 3,
+    "FilteredOutEventCount": 4,
 }
 _UNITS: Final = {
     "SentMessageSize": "Bytes",
@@ -213,7 +214,7 @@ class Metrics:
             pool = self._pool
             steps = pool.unreserved_steps if name == "UnreservedConcurrentExecutions" else pool.claimed_steps
             return lambda: merge([steps.data(self._clock.now_us)])
-        if namespace == LAMBDA and (name in _MAPPING_SUMS or name == "FilteredOutEventCount"):
+        if namespace == LAMBDA and name in _MAPPING_SUMS:
             _check_dimensions(name, names, (("EventSourceMappingUUID",),))
             _check_sum(name, statistic)
             mapping = self._mappings.get(dimensions["EventSourceMappingUUID"])
