@@ -20,6 +20,7 @@ from lambdasim.esm.mapping import ListEventSourceMappingsResult, check_numbers
 from lambdasim.faults import GROUPS, async_part, lambda_part, sqs_part
 from lambdasim.lambda_ import AsyncFaults, Function, InvokeResult, LambdaFaults, LambdaLimits, PriceBook, RpsModel
 from lambdasim.lambda_.destinations import Attributes, Deliver
+from lambdasim.lambda_.fibers import greenlets
 from lambdasim.lambda_.limits import FUNCTION_SETTINGS, DurationLike
 from lambdasim.lambda_.names import check_qualifier, one_qualifier
 from lambdasim.lambda_.registry import AccountSettings, Functions, LambdaEndpoint, ListFunctionsResult
@@ -193,6 +194,9 @@ class Simulation:
             msg = f"choices={choices!r} cannot choose; give an object with choose(point, options), such as Seeded(1)"
             raise UsageError(msg)
         self.clock = Clock(seed=seed, start=start, choices=choices, trace=trace)
+        if execution == "interleaved":
+            greenlets()  # which says what is missing, if anything is
+            self.clock.interleave()
         self.prices = self._settings.get(PriceBook)
         self.faults = faults
         self.execution = execution

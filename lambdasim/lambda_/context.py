@@ -29,6 +29,10 @@ class CognitoIdentity:
         self.cognito_identity_id: str | None = None
         self.cognito_identity_pool_id: str | None = None
 
+    def __repr__(self) -> str:
+        """Show that there is nobody."""
+        return f"CognitoIdentity(cognito_identity_id={self.cognito_identity_id!r})"
+
 
 class Client:
     """Which application called: what AWS's mobile SDKs send; what they leave out is None."""
@@ -42,6 +46,10 @@ class Client:
         self.app_version_code = given.get("app_version_code")
         self.app_package_name = given.get("app_package_name")
 
+    def __repr__(self) -> str:
+        """Show the parts."""
+        return "Client(" + ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__slots__) + ")"
+
 
 class ClientContext:
     """What a caller sent along (LAM-060)."""
@@ -53,6 +61,10 @@ class ClientContext:
         self.client = Client(client) if isinstance(client, Mapping) else None
         self.custom = parsed.get("custom")
         self.env = parsed.get("env")
+
+    def __repr__(self) -> str:
+        """Show the parts."""
+        return f"ClientContext(custom={self.custom!r}, env={self.env!r}, client={self.client!r})"
 
 
 class ContextEnvironment:

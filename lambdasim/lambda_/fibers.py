@@ -153,7 +153,13 @@ class Suspended:
     def _crashes(self) -> bool:
         """Ask whether the process ends here (`lambda.crash`)."""
         luck = self.invocation.function.luck
-        return luck is not None and luck.may_crash and luck.crashes_here()
+        if luck is None or not luck.may_crash:
+            return False
+        try:
+            return luck.crashes_here()
+        except Exception as error:  # of whoever is asked: no business of the handler
+            self.clock.raise_soon(error)
+            return False
 
     def _give_up_waiting(self) -> None:
         if self._timer is not None:
@@ -375,11 +381,12 @@ class CoroutineRun(Suspended):
     def _close(self, error: BaseException | None) -> None:
         """End the handler where it stands; it may swallow even that, again and again, and nobody hears of it."""
         with self._turn(self):
-            for _ in range(_REFUSALS_MAX):
+            for _ in range(_REFUSALS_MAX if self._coroutine is not None else 0):
                 with suppress(BaseException):
                     self._coroutine.close()
                 if inspect.getcoroutinestate(self._coroutine) == inspect.CORO_CLOSED:
                     break
             else:
-                _never_collect(self._coroutine)
+                if self._coroutine is not None:
+                    _never_collect(self._coroutine)
         self._end(None, error)

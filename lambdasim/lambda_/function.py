@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from lambdasim.clock import Clock, Signal
-from lambdasim.errors import UsageError
+from lambdasim.clock import Clock, Priority, Signal
+from lambdasim.errors import AwsError, UsageError
 from lambdasim.errors.lambda_ import (
     InvalidRequestContentException,
     RequestTooLargeException,
@@ -39,8 +39,10 @@ from lambdasim.lambda_.version import (
     check_range,
     check_variables,
 )
+from lambdasim.lambda_.world import current_sleeper
 from lambdasim.settings import Settings
 
+_WORK: Final = Priority.WORK.value
 _DEFAULTS: Final = LambdaLimits()
 _TYPES: Final = ("RequestResponse", "Event", "DryRun")
 _LOG_TYPES: Final = ("None", "Tail")
@@ -215,7 +217,7 @@ class Function(Eventful):
         if isinstance(call, InvokeResult):
             return call
         if fiber is not None:
-            self._refuse_or_begin(call)
+            self.clock.soon(self._begin_apart, call, _WORK)
             return fiber.wait(call.answer)
         if self.clock.is_running:
             msg = (
@@ -240,7 +242,10 @@ class Function(Eventful):
         call = self._call(payload, invocation_type, qualifier, log_type, client_context)
         if isinstance(call, InvokeResult):
             return call
-        self._refuse_or_begin(call)
+        if current_sleeper() is None:
+            self._refuse_or_begin(call)
+        else:
+            self.clock.soon(self._begin_apart, call, _WORK)
         return await call.answer
 
     def invoke_async(self, invoke_args: object) -> InvokeResult:
@@ -257,7 +262,8 @@ class Function(Eventful):
     def snapshot(self) -> FunctionSnapshot:
         """Return the counts of this instant. Runtime: `O(versions)`."""
         places = self._places()
-        busy = sum(environments.busy for environments in places)
+        making = sum(config.making for config in self.ever_provisioned)
+        busy = sum(environments.busy for environments in places) - making
         idle = sum(environments.idle for environments in places)
         return FunctionSnapshot(
             at_us=self.clock.now_us,
@@ -323,6 +329,13 @@ class Function(Eventful):
         reason = self.begin(call, call.target)
         if reason is not None:
             raise refusal(reason)
+
+    def _begin_apart(self, call: _Call) -> None:
+        """Begin a call of a handler once that is suspended: no handler runs within the turn of another."""
+        try:
+            self._refuse_or_begin(call)
+        except AwsError as error:
+            call.answer.fail(error)
 
     def _parse(self, payload: object) -> Any:
         if payload is None or payload in ("", b""):

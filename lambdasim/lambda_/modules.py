@@ -38,7 +38,7 @@ class Modules:
         handler: `module.function`, or `package.module.function`.
     """
 
-    __slots__ = ("_handler", "_hidden", "_known", "_loaded", "_outside", "_root")
+    __slots__ = ("_handler", "_hidden", "_is_in", "_known", "_loaded", "_outside", "_root")
 
     def __init__(self, handler: str) -> None:
         self._handler = handler
@@ -47,6 +47,7 @@ class Modules:
         self._hidden: list[str] = []  # of the process, below the root
         self._known = -1  # how many modules there were when the hidden ones were looked up
         self._outside: dict[str, ModuleType] = {}  # hidden at this moment
+        self._is_in = False
 
     def load(self) -> Any:
         """
@@ -85,11 +86,17 @@ class Modules:
             outside = modules.pop(name, None)
             if outside is not None:
                 self._outside[name] = outside
+        self._is_in = True
         modules.update(self._loaded)
 
     def take_out(self) -> None:
         """Take the modules of this environment out again, those that were imported meanwhile too."""
         modules = sys.modules
+        if not self._is_in:  # it failed half-way
+            modules.update(self._outside)
+            self._outside = {}
+            return
+        self._is_in = False
         if len(modules) != self._known - len(self._outside) + len(self._loaded):
             self._loaded.update((name, modules[name]) for name in self._below_root())
         for name in self._loaded:
@@ -108,9 +115,12 @@ class Modules:
     def _is_below(self, name: str, module: ModuleType | None) -> bool:
         if name == "__main__" or self._root is None:
             return False
-        place = getattr(module, "__file__", None)
-        if place is None:  # a folder without __init__.py
-            place = next(iter(getattr(module, "__path__", ())), None)
+        try:
+            place = getattr(module, "__file__", None)
+            if place is None:  # a folder without __init__.py
+                place = next(iter(getattr(module, "__path__", ())), None)
+        except Exception:  # some modules make themselves when they are looked at, and fail
+            return False
         if not isinstance(place, str) or not _is_inside(place, self._root) or _is_inside(place, _OURS):
             return False
         folders = place[len(self._root) :].split(os.sep)

@@ -189,6 +189,7 @@ class Provisioned:
             self.environments.give_back(environment)
         self.available = self.requested
         self.status = READY
+        self.environments.trim(max(self.requested, self.in_flight + self._rebuilding))
 
     @property
     def allocated(self) -> int:

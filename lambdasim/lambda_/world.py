@@ -107,13 +107,15 @@ class Variables(MutableMapping[Any, Any]):
 
     def put_in(self) -> None:
         """Let `os.environ` read from here."""
-        self._environ = environ = os.environ
+        environ: Any = os.environ
         if hasattr(environ, "_data"):
             self._process = environ._data
+            self._environ = environ
             _let_environ_read(environ, self)
         else:  # somebody put a plain mapping in its place
             codec = _REAL_ENVIRON
             self._process = {codec.encodekey(name): codec.encodevalue(value) for name, value in environ.items()}
+            self._environ = environ
             os.environ = type(codec)(self, codec.encodekey, codec.decodekey, codec.encodevalue, codec.decodevalue)  # noqa: B003
         self._shown = os.environ
         if self._rebound is not None:
@@ -121,6 +123,8 @@ class Variables(MutableMapping[Any, Any]):
 
     def take_out(self) -> None:
         """Let `os.environ` read from where it did, and undo what was told to the C library beside us."""
+        if self._environ is None:
+            return  # nothing was put in
         process, self._process = self._process, {}
         self._rebound = None if os.environ is self._shown else os.environ
         os.environ, self._environ, self._shown = self._environ, None, None
@@ -215,24 +219,32 @@ class Turn:
             traveller.shift(dt.timedelta(microseconds=late_us))
 
     def __enter__(self) -> Self:
-        """Put the machine of the handler in place of that of the process."""
+        """Put the machine of the handler in place of that of the process; whatever fails, nothing of it stays."""
         global _turn
         self._before, _turn = _turn, self
+        try:
+            self._put_in()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _put_in(self) -> None:
         self._thread = threading.get_ident()
         self._machine.variables.put_in()
-        machine = _clock_library()
-        if machine is not None:
+        library = _clock_library()
+        if library is not None:
             whole, rest_us = divmod(self._start_us + self.sleeper.now_us, MICROSECONDS)
-            travel = machine.travel(whole, tick=False)
+            travel = library.travel(whole, tick=False)
             traveller = travel.start()
+            self._travel = (travel, traveller)
             if rest_us:
                 traveller.shift(dt.timedelta(microseconds=rest_us))
-            self._travel = (travel, traveller)
         if self._before is None:
             self._clocks = {name: getattr(time, name) for name in _REPLACEMENTS}  # a test may have put its own there
             _replace_clocks(_REPLACEMENTS)
-            self._sets_zone = _SETS_ZONE and bool(time.timezone or time.daylight)
-            if self._sets_zone:
+            if _SETS_ZONE and (time.timezone or time.daylight):
+                self._sets_zone = True
                 os.putenv("TZ", "UTC")
                 time.tzset()
         for names, name in self._names:
@@ -242,18 +254,17 @@ class Turn:
                 names[name] = replacement
         if self._machine.modules is not None:
             self._machine.modules.put_in()
-        return self
 
     def __exit__(self, *_: object) -> None:
-        """Put back what was there before."""
+        """Put back what was there before, as far as it was replaced."""
         global _turn
         if self._machine.modules is not None:
             self._machine.modules.take_out()
         for names, name, original in self._replaced:
             names[name] = original
         self._replaced.clear()
-        if self._before is None:
-            _replace_clocks(self._clocks)
+        _replace_clocks(self._clocks)
+        self._clocks = {}
         if self._travel is not None:
             self._travel[0].stop()
             self._travel = None

@@ -98,7 +98,7 @@ def test_messages_are_in_flight_for_the_visibility_timeout_that_the_queue_has_at
     queue.set_queue_attributes(visibility_timeout=50)
     sim.run(until=34)
     assert worker.sizes == [1]
-    worker.function.handler = None
+    worker.function.update_function_code(None)
     sim.run()
     assert queue.snapshot().deleted == 1
 

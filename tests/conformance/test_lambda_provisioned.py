@@ -732,6 +732,23 @@ def test_idle_environments_beyond_a_lowered_amount_end_at_once(sim):
     assert worker.snapshot().environments == 0
 
 
+@pytest.mark.rule("LAM-175", "LAM-177", "LAM-129")
+def test_when_more_is_ready_there_are_never_more_than_asked_for_or_busy():
+    sim = Simulation(settings=[AT_ONCE])
+    worker = make(sim)
+    provision(sim, worker, 4)
+    for at in (1, 2, 3, 4):
+        sim.run(until=at)
+        assert ask(sim, worker, 1, "live") == {"provisioned": 1}  # until 11, 12, 13 and 14
+    worker.put_provisioned_concurrency_config("live", 2)
+    provision(sim, worker, 3)
+    for at, busy, idle in ((5, 4, 0), (11, 3, 0), (12, 2, 1), (13, 1, 2), (14, 0, 3)):
+        sim.run(until=at)
+        snapshot = worker.snapshot()
+        assert (snapshot.busy, snapshot.idle) == (busy, idle), at
+    sim.check_invariants()
+
+
 @pytest.mark.rule("LAM-120", "LAM-129", "LAM-172")
 def test_environments_that_run_their_init_before_any_request_are_not_busy(sim):
     worker = make(sim, settings=[ColdStartModel(init_s=2)])
