@@ -1,7 +1,16 @@
 """Amazon SQS and AWS Lambda in memory, on simulated time."""
 
 from lambdasim.clock import Benign, Clock, Seeded
-from lambdasim.esm import BackoffModel, BatchWindowModel, EventSourceMapping, PollModel, ScalingModel, ThrottleRetry
+from lambdasim.esm import (
+    BackoffModel,
+    BatchWindowModel,
+    EventSourceMapping,
+    LifecycleModel,
+    PollModel,
+    ScalingModel,
+    ThrottleRetry,
+    fifo_failures,
+)
 from lambdasim.faults import Faults
 from lambdasim.filtering import FilterModel, compile_pattern
 from lambdasim.lambda_ import (
@@ -42,6 +51,7 @@ __all__ = [
     "InvocationTimedOut",
     "LambdaFaults",
     "LambdaLimits",
+    "LifecycleModel",
     "PollModel",
     "PriceBook",
     "ProvisioningModel",
@@ -58,4 +68,5 @@ __all__ = [
     "ThrottleRetry",
     "__version__",
     "compile_pattern",
+    "fifo_failures",
 ]

@@ -53,7 +53,7 @@ class Finding:
 
 def advise(setup: Setup) -> tuple[Finding, ...]:
     """Return what is likely to go wrong, in the order of the rule."""
-    return tuple([*_of_times(setup), *_of_dead_letters(setup), *_of_concurrency(setup), *_of_records(setup)])
+    return (*_of_times(setup), *_of_dead_letters(setup), *_of_concurrency(setup), *_of_records(setup))
 
 
 def _of_times(setup: Setup) -> Iterator[Finding]:
@@ -64,14 +64,14 @@ def _of_times(setup: Setup) -> Iterator[Finding]:
         yield Finding("VISIBILITY_BELOW_TIMEOUT", "error", text, numbers)
     if visibility < _TIMEOUTS * timeout + window:
         text = (
-            f"the visibility timeout of {visibility} s is below {_TIMEOUTS} times the function's timeout plus the window, "
-            f"{_TIMEOUTS * timeout + window} s: there is little room for retries of throttled batches"
+            f"the visibility timeout of {visibility} s is below {_TIMEOUTS} times the function's timeout plus the "
+            f"window, {_TIMEOUTS * timeout + window} s: there is little room for retries of throttled batches"
         )
         yield Finding("VISIBILITY_BELOW_6X", "warning", text, numbers)
     if visibility < window + timeout:
         text = (
-            f"the visibility timeout of {visibility} s is below window plus timeout, {window + timeout} s: messages are "
-            "delivered twice without any error"
+            f"the visibility timeout of {visibility} s is below window plus timeout, {window + timeout} s: messages "
+            "are delivered twice without any error"
         )
         yield Finding("VISIBILITY_BELOW_WINDOW_PLUS_TIMEOUT", "error", text, numbers)
 
@@ -125,7 +125,9 @@ def _of_records(setup: Setup) -> Iterator[Finding]:
         text = "several mappings read the queue: what the filter of one rejects is deleted for all"
         yield Finding("SEVERAL_ESM_WITH_FILTERS", "warning", text, {"mappings": setup.mappings_of_queue})
     if setup.is_fifo and setup.reports_batch_item_failures:
-        text = "every record that is not named is deleted, later ones of its group too: name the first failure and all after"
+        text = (
+            "a record that is not named is deleted, also a later one of its group: name the first failure and all after"
+        )
         yield Finding("FIFO_PARTIAL_ORDER", "info", text, {})
     per_record = setup.seconds_per_record
     if per_record is not None and setup.batch_size * per_record > setup.timeout:

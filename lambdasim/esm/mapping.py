@@ -179,14 +179,7 @@ class EventSourceMapping:
                 "kms_key_arn": kms_key_arn,
             },
         )
-        for sibling in siblings:
-            is_there = not sibling.is_deleted
-            if is_there and sibling.queue is queue and sibling.function is function and sibling.qualifier == qualifier:
-                msg = (
-                    f'An event source mapping with SQS arn (" {queue.arn} ") and function (" {function.name} ") '
-                    f"already exists. Please update or delete the existing mapping with UUID {sibling.uuid}"
-                )
-                raise ResourceConflictException(msg)
+        _refuse_twin(queue, function, qualifier, siblings)
 
         self.clock: Clock = queue.clock
         self.queue: Queue = queue
@@ -200,7 +193,7 @@ class EventSourceMapping:
         series = identifiers.series("event source mapping", f"{queue.arn}/{function.arn}")
         self.uuid: str = series.text(series.next())
         self.number: int = identifiers.series("event source mapping", "").next()  #: order of creation
-        self.is_deleted = False
+        self.is_deleted: bool = False
         self.state_transition_reason: str = _USER
         self.last_modified_at_us: int = self.clock.now_us
         self._after_drain: Callable[[], None] | None = None
@@ -352,9 +345,9 @@ class EventSourceMapping:
             function: What is invoked from then on; with *qualifier*, else as it is.
             qualifier: The version or alias; `$LATEST` or None for none.
             enabled: Whether it polls; one that is disabled forgets how far it had grown (ESM-054).
-            batch_size, maximum_batching_window_in_seconds, maximum_concurrency, function_response_types: As at creation.
             filter_criteria: Replaces all filters; `{}` removes them (FLT-016).
-            metrics, kms_key_arn: As at creation.
+            batch_size, maximum_batching_window_in_seconds, maximum_concurrency, function_response_types, metrics,
+                kms_key_arn: As at creation.
         Raises:
             ResourceNotFoundException: It is deleted.
             ResourceInUseException: It is in a transition (ESM-034).
@@ -381,14 +374,7 @@ class EventSourceMapping:
             msg = "Function does not exist"
             raise InvalidParameterValueException(msg) from error
         configuration, filters = self._check(self.queue, target, self.configuration, changes)
-        for sibling in self._siblings:
-            if sibling is not self and not sibling.is_deleted and sibling.queue is self.queue:
-                if sibling.function is target and sibling.qualifier == named:
-                    msg = (
-                        f'An event source mapping with SQS arn (" {self.queue.arn} ") and function (" {target.name} ") '
-                        f"already exists. Please update or delete the existing mapping with UUID {sibling.uuid}"
-                    )
-                    raise ResourceConflictException(msg)
+        _refuse_twin(self.queue, target, named, [sibling for sibling in self._siblings if sibling is not self])
         is_on = self.state == "Enabled"
         self.function, self.qualifier = target, named
         self.configuration, self.filters = configuration, filters
@@ -423,7 +409,7 @@ class EventSourceMapping:
         self, *, expected_groups: int | None = None, seconds_per_record: Duration | None = None
     ) -> tuple[Finding, ...]:
         """
-        Return what is likely to go wrong with this mapping, the queue and the function as they are set; refuses nothing.
+        Return what is likely to go wrong with the mapping, the queue and the function as they are set.
 
         Args:
             expected_groups: Message groups at work at once, of a FIFO queue.
@@ -577,6 +563,20 @@ class EventSourceMapping:
     def check_invariants(self) -> None:
         """Assert that slots, target and concurrency agree (ESM-107, ESM-110)."""
         self._pollers.check_invariants()
+
+
+def _refuse_twin(
+    queue: Queue, function: Function, qualifier: str | None, siblings: Iterable[EventSourceMapping]
+) -> None:
+    """Refuse a second mapping of one queue to one function, version or alias (ESM-030 row 12)."""
+    for sibling in siblings:
+        is_twin = sibling.queue is queue and sibling.function is function and sibling.qualifier == qualifier
+        if is_twin and not sibling.is_deleted:
+            msg = (
+                f'An event source mapping with SQS arn (" {queue.arn} ") and function (" {function.name} ") '
+                f"already exists. Please update or delete the existing mapping with UUID {sibling.uuid}"
+            )
+            raise ResourceConflictException(msg)
 
 
 def check_numbers(batch_size: object, window_s: object, maximum_concurrency: object) -> None:

@@ -32,7 +32,7 @@ from lambdasim.esm.batching import largest_sure_message, plan_cut, plan_retry, p
 from lambdasim.esm.events import EventMaker
 from lambdasim.esm.limits import BackoffModel, BatchWindowModel, PollModel, ScalingModel, ThrottleRetry
 from lambdasim.esm.responses import FAILURE, SUCCESS, plan_response
-from lambdasim.esm.scaling import Grid, plan_backoff, plan_growth, plan_release, slots_of
+from lambdasim.esm.scaling import Grid, plan_backoff, plan_cap, plan_growth, plan_release, slots_of
 from lambdasim.lambda_ import Function, Outcome
 from lambdasim.units import MICROSECONDS, seconds
 
