@@ -4,6 +4,7 @@ from lambdasim.clock import Benign, Clock, Seeded
 from lambdasim.esm import (
     BackoffModel,
     BatchWindowModel,
+    EsmFaults,
     EventSourceMapping,
     LifecycleModel,
     PollModel,
@@ -44,6 +45,7 @@ __all__ = [
     "ColdStartModel",
     "ConcurrencyPool",
     "EnvironmentModel",
+    "EsmFaults",
     "EventSourceMapping",
     "Faults",
     "FilterModel",

@@ -14,10 +14,10 @@ from lambdasim.clock import Chooser, Clock, Priority, Record, Subscription, Task
 from lambdasim.errors import ResponseLostError, UsageError
 from lambdasim.errors.lambda_ import InvalidParameterValueException, ResourceNotFoundException
 from lambdasim.errors.sqs import QueueDoesNotExist, RequestThrottled
-from lambdasim.esm import EventSourceMapping
+from lambdasim.esm import EsmFaults, EventSourceMapping
 from lambdasim.esm.limits import MAPPING_SETTINGS
 from lambdasim.esm.mapping import ListEventSourceMappingsResult, check_numbers
-from lambdasim.faults import GROUPS, async_part, lambda_part, sqs_part
+from lambdasim.faults import GROUPS, Faults, async_part, esm_part, lambda_part, sqs_part
 from lambdasim.lambda_ import AsyncFaults, Function, InvokeResult, LambdaFaults, LambdaLimits, PriceBook, RpsModel
 from lambdasim.lambda_.destinations import Attributes, Deliver
 from lambdasim.lambda_.fibers import greenlets
@@ -169,7 +169,7 @@ class Simulation:
         region: str = "us-east-1",
         account_id: str = "123456789012",
         concurrent_executions: int | None = None,
-        faults: SqsFaults | LambdaFaults | AsyncFaults | None = None,
+        faults: SqsFaults | LambdaFaults | AsyncFaults | EsmFaults | None = None,
         choices: Chooser | None = None,
         settings: Iterable[object] = (),
         execution: str = "plain",
@@ -548,6 +548,7 @@ class Simulation:
         enabled: bool = True,
         metrics: Sequence[str] = (),
         kms_key_arn: str | None = None,
+        faults: EsmFaults | Faults | None = None,
         settings: Iterable[object] = (),
         **others: object,
     ) -> EventSourceMapping:
@@ -580,6 +581,7 @@ class Simulation:
             enabled=enabled,
             metrics=metrics,
             kms_key_arn=kms_key_arn,
+            faults=esm_part(self.faults if faults is None else faults),
             settings=narrower,
             siblings=self._mappings.values(),
         )

@@ -1,6 +1,7 @@
 """The event source mapping: joins a queue and a function."""
 
 from lambdasim.esm.advice import Finding
+from lambdasim.esm.faults import EsmFaults
 from lambdasim.esm.limits import (
     BackoffModel,
     BatchWindowModel,
@@ -15,6 +16,7 @@ from lambdasim.esm.responses import fifo_failures
 __all__ = [
     "BackoffModel",
     "BatchWindowModel",
+    "EsmFaults",
     "EventSourceMapping",
     "EventSourceMappingConfiguration",
     "Finding",

@@ -52,6 +52,8 @@ class PollModel:
 
     wait_s: int = field(default=20, validator=whole(1, 20))
     max_per_receive: int = field(default=10, validator=whole(1, 10))
+    dispatch: Literal["greedy", "round_robin"] = field(default="greedy", validator=one_of("greedy", "round_robin"))
+    #: who gets the next message: an open batch until it is full, or slots in turns (ESM-083, ESM-084)
 
 
 @frozen(kw_only=True)
@@ -62,6 +64,14 @@ class BatchWindowModel:
         default="previous_completion", validator=one_of("previous_completion", "first_record")
     )
     payload_bytes: int = field(default=6_291_456, validator=whole(1))
+    mode: Literal["exact", "low_traffic_20s"] = field(default="exact", validator=one_of("exact", "low_traffic_20s"))
+    #: whether a window ends when it ends, or when the receive returns that is open then (ESM-088)
+    low_traffic_wait_s: Duration = field(default=20, validator=span(is_positive=True))
+
+    LOW_TRAFFIC: ClassVar[BatchWindowModel]
+
+
+BatchWindowModel.LOW_TRAFFIC = BatchWindowModel(mode="low_traffic_20s")
 
 
 @frozen(kw_only=True)

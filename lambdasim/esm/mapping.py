@@ -17,6 +17,7 @@ from lambdasim.errors.lambda_ import (
     ResourceNotFoundException,
 )
 from lambdasim.esm.advice import Finding, Setup, advise
+from lambdasim.esm.faults import EsmFaults, EsmLuck
 from lambdasim.esm.limits import (
     BATCH_SIZE_MAX,
     BATCH_SIZE_MAX_WITHOUT_WINDOW,
@@ -129,6 +130,7 @@ class EventSourceMapping:
         enabled: Whether it polls.
         metrics: `("EventCount",)` publishes the counts of events as metrics.
         kms_key_arn: Kept, and shown; it changes nothing else (FLT-017).
+        faults: What may go wrong here.
         settings: `ScalingModel`, `PollModel`, `BatchWindowModel`, `BackoffModel`, `ThrottleRetry`, `LifecycleModel`,
             `FilterModel`, at most one of each.
         siblings: The mappings there are already; a second one of the same queue and function is refused.
@@ -156,6 +158,7 @@ class EventSourceMapping:
         enabled: bool = True,
         metrics: Sequence[str] = (),
         kms_key_arn: str | None = None,
+        faults: EsmFaults | None = None,
         settings: Iterable[object] | Settings = (),
         siblings: Iterable[EventSourceMapping] = (),
     ) -> None:
@@ -199,6 +202,7 @@ class EventSourceMapping:
         self._after_drain: Callable[[], None] | None = None
         self._drains_until_us = 0
         self._is_settling = False
+        luck = EsmLuck(EsmFaults() if faults is None else faults, self._arn, self.clock.lots)
         self._pollers = Pollers(
             self,
             scaling=settings.get(ScalingModel),
@@ -206,6 +210,7 @@ class EventSourceMapping:
             window=settings.get(BatchWindowModel),
             backoff=settings.get(BackoffModel),
             retry=settings.get(ThrottleRetry),
+            luck=luck if luck.is_any else None,
         )
         self.state = "Creating" if enabled else "Disabled"
         if enabled:
@@ -216,6 +221,12 @@ class EventSourceMapping:
         return f"<event source mapping {self.queue.name} -> {self.function.name}, {self.state}>"
 
     # ---- what it is told
+
+    @property
+    def _arn(self) -> str:
+        config = self.queue.config
+        account_id = self.function.arn.split(":")[4]
+        return f"arn:{config.partition}:lambda:{config.region}:{account_id}:event-source-mapping:{self.uuid}"
 
     @property
     def function_arn(self) -> str:
@@ -305,11 +316,10 @@ class EventSourceMapping:
             ResourceNotFoundException: It is deleted (ESM-033).
         """
         self._guard()
-        configuration, config = self.configuration, self.queue.config
-        place = f"arn:{config.partition}:lambda:{config.region}:{self.function.arn.split(':')[4]}"
+        configuration = self.configuration
         return EventSourceMappingConfiguration(
             uuid=self.uuid,
-            event_source_mapping_arn=f"{place}:event-source-mapping:{self.uuid}",
+            event_source_mapping_arn=self._arn,
             event_source_arn=self.queue.arn,
             function_arn=self.function_arn,
             batch_size=configuration.batch_size,

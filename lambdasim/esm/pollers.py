@@ -37,6 +37,7 @@ from lambdasim.lambda_ import Function, Outcome
 from lambdasim.units import MICROSECONDS, seconds
 
 if TYPE_CHECKING:
+    from lambdasim.esm.faults import EsmLuck
     from lambdasim.esm.mapping import EventSourceMapping
     from lambdasim.filtering import Filters
     from lambdasim.lambda_ import Invocation
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
 _WORK: Final = Priority.WORK.value
 _RESULT: Final = Priority.RESULT.value
+_POLL_AGAIN_US: Final = MICROSECONDS  # after a receive that failed (ESM-310)
 
 LIMIT_CHANGED: Final = Kind("concurrency limit changed", lambda mapping, target: (mapping.uuid, {"target": target}))
 DROPPED: Final = Kind(
@@ -63,6 +65,7 @@ class SlotState(Enum):
     GATHERING = "gathering"
     INVOKING = "invoking"
     RETRY_WAIT = "retry wait"
+    RETIRED = "retired"
 
 
 class Phase(Enum):
@@ -87,12 +90,14 @@ class Slot:
         "left_over",
         "messages",
         "number",
+        "overshot",
         "pollers",
         "previous_end_us",
         "receive_counts",
         "reports",
         "retries",
         "state",
+        "waits_whole",
         "window_end_us",
         "window_timer",
     )
@@ -111,6 +116,8 @@ class Slot:
         self.held_bytes = 0
         self.left_over: list[tuple[Flight, list[Message], list[int]]] = []  # received, but beyond the payload limit
         self.window_end_us = 0
+        self.waits_whole = False  # whether its window ends with a receive only (ESM-088)
+        self.overshot = False  # whether it lives beyond its time (ESM-107)
         self.window_timer: Timer | None = None
         self.previous_end_us: int | None = None
         self.retries = 0
@@ -149,8 +156,12 @@ class Pollers:
         window: BatchWindowModel,
         backoff: BackoffModel,
         retry: ThrottleRetry,
+        luck: EsmLuck | None,
     ) -> None:
         self.mapping = mapping
+        self._luck = luck
+        self._picks = polling.dispatch != "greedy" or (luck is not None and luck.picks)
+        self._quiet_wait_us = seconds(window.low_traffic_wait_s, name="low_traffic_wait_s")
         self.clock: Clock = mapping.clock
         self.queue: Queue = mapping.queue
         self._scaling = scaling
@@ -261,12 +272,17 @@ class Pollers:
         """Return the start of the receive that has been open longest."""
         self._advance(at_wake=at_wake)
         starts = [self._waiting[0][:2]] if self._waiting else []
-        ended_by_us, wait_us = self.clock.now_us - at_wake, self._wait_us
-        starts += [
-            (slot.asked_us + max(0, ended_by_us - slot.asked_us) // wait_us * wait_us, slot.asked_number)
-            for _, _, slot in self._gathering
-        ]
+        ended_by_us = self.clock.now_us - at_wake
+        starts += [(self._asked_us(slot, ended_by_us), slot.asked_number) for _, _, slot in self._gathering]
         return min(starts, default=None)
+
+    def _asked_us(self, slot: Slot, ended_by_us: int) -> int:
+        """Return the start of the receive that is open for a batch."""
+        wait_us = self._wait_of(slot)
+        return slot.asked_us + max(0, ended_by_us - slot.asked_us) // wait_us * wait_us
+
+    def _wait_of(self, slot: Slot) -> int:
+        return self._quiet_wait_us if slot.waits_whole else self._wait_us
 
     def serve(self, *, at_wake: bool) -> bool:
         """Receive in a row: slots with an open batch first, then those that wait longest (ESM-083)."""
@@ -276,13 +292,16 @@ class Pollers:
             self._advance(at_wake=at_wake)
         served = False
         while queue.visible and (gathering or waiting):
-            slot = gathering[0][2] if gathering else waiting[0][2]
-            flight = queue.take(min(self._per_receive, self._batch_size - len(slot.messages)))
+            slot = self._pick(at_wake=at_wake) if self._picks else gathering[0][2] if gathering else waiting[0][2]
+            if self._luck is not None and self._luck.fails_poll():
+                self._fail_poll(slot, at_wake=at_wake)
+                continue
+            flight = queue.take(self._limit_of(slot))
             if flight is None:
                 break
             served = True
-            if not gathering:
-                heappop(waiting)
+            if slot.state is SlotState.POLLING:
+                self._call_from_line(slot)
             if slot.first_asked_us + wait_us <= now_us:
                 self._settle_empty(slot, at_wake=at_wake)
             if self._take(slot, flight):
@@ -291,6 +310,44 @@ class Pollers:
                 self._wait(slot)
         self.waits = bool(gathering or waiting)
         return served
+
+    def _limit_of(self, slot: Slot) -> int:
+        """Return how many messages a receive of this slot asks for."""
+        limit = min(self._per_receive, self._batch_size - len(slot.messages))
+        return limit if self._luck is None else self._luck.limit(limit)
+
+    def _pick(self, *, at_wake: bool) -> Slot:
+        """Return the slot that gets the next receive, where that is not the usual one (ESM-084)."""
+        open_ones = [slot for _, _, slot in self._gathering]
+        others = [slot for _, _, slot in sorted(self._waiting, key=lambda entry: entry[:2])]
+        if self._polling.dispatch == "round_robin":
+            ended_by_us = self.clock.now_us - at_wake
+            slots = sorted(
+                [*open_ones, *others], key=lambda slot: (self._asked_us(slot, ended_by_us), slot.asked_number)
+            )
+        else:
+            slots = [*open_ones, *others]
+        place = 0 if self._luck is None else self._luck.pick([slot.number for slot in slots])
+        return slots[place]
+
+    def _call_from_line(self, slot: Slot) -> None:
+        """Take a slot that waits out of the line."""
+        waiting = self._waiting
+        if waiting[0][2] is slot:
+            heappop(waiting)
+        else:
+            waiting.remove((slot.asked_us, slot.asked_number, slot))
+            heapify(waiting)
+
+    def _fail_poll(self, slot: Slot, *, at_wake: bool) -> None:
+        """Let the open receive of a slot fail; it asks again after a while (`esm.poll_error`)."""
+        if slot.state is SlotState.GATHERING:  # its batch stays, and is closed by its window
+            slot.asked_number = self.clock.count()
+            return
+        self._call_from_line(slot)
+        self._settle_empty(slot, at_wake=at_wake)
+        slot.state = SlotState.TURNING
+        self.clock.schedule(self.clock.now_us + _POLL_AGAIN_US, self._turn, slot, _WORK)
 
     def notice_backlog(self) -> None:
         """Messages are left that nobody waits for: the next growth tick will find demand (ESM-103)."""
@@ -301,16 +358,16 @@ class Pollers:
         """Return how many receives have ended empty by now (ESM-082, ESM-290)."""
         now_us, wait_us = self.clock.now_us, self._wait_us
         open_now = sum((now_us - slot.first_asked_us) // wait_us for _, _, slot in self._waiting)
-        open_now += sum((now_us - slot.first_asked_us) // wait_us for _, _, slot in self._gathering)
+        open_now += sum((now_us - slot.first_asked_us) // self._wait_of(slot) for _, _, slot in self._gathering)
         return self._beats.total + open_now
 
     def empty_receives_by_minute(self) -> dict[int, int]:
         """Return the empty receives by the minute in which each ended. Runtime: `O(minutes)`."""
-        now_us, wait_us = self.clock.now_us, self._wait_us
-        still_open = [
-            (slot.first_asked_us + wait_us, wait_us, (now_us - slot.first_asked_us) // wait_us)
-            for _, _, slot in (*self._waiting, *self._gathering)
-        ]
+        now_us = self.clock.now_us
+        still_open = []
+        for _, _, slot in (*self._waiting, *self._gathering):
+            wait_us = self._wait_of(slot)
+            still_open.append((slot.first_asked_us + wait_us, wait_us, (now_us - slot.first_asked_us) // wait_us))
         return self._beats.minutes(still_open)
 
     def _advance(self, *, at_wake: bool) -> None:
@@ -330,10 +387,10 @@ class Pollers:
 
     def _settle_empty(self, slot: Slot, *, at_wake: bool) -> None:
         """Take down the receives of a slot that ended empty before the one that returned something."""
-        ended_by_us = self.clock.now_us - (1 if at_wake else 0)
-        times = (ended_by_us - slot.first_asked_us) // self._wait_us
+        ended_by_us, wait_us = self.clock.now_us - (1 if at_wake else 0), self._wait_of(slot)
+        times = (ended_by_us - slot.first_asked_us) // wait_us
         if times > 0:
-            self._beats.add(slot.first_asked_us + self._wait_us, self._wait_us, times)
+            self._beats.add(slot.first_asked_us + wait_us, wait_us, times)
 
     # ---- one turn
 
@@ -344,11 +401,16 @@ class Pollers:
             return
         queue = self.queue
         closed = self._gather_left_over(slot) if slot.left_over else False
+        if self._luck is not None and queue.visible and slot.state is SlotState.TURNING and self._luck.fails_poll():
+            self.clock.schedule(self.clock.now_us + _POLL_AGAIN_US, self._turn, slot, _WORK)
+            return
         while queue.visible and slot.state is SlotState.TURNING:
-            flight = queue.take(min(self._per_receive, self._batch_size - len(slot.messages)))
+            flight = queue.take(self._limit_of(slot))
             if flight is None:
                 break
             closed = self._take(slot, flight)
+        if slot.state is SlotState.RETIRED:  # lost with what it had
+            return
         if slot.state is SlotState.GATHERING and queue.visible:
             self.serve(at_wake=False)  # a batch that is open asks again at once, and is filled before others begin
             closed = False
@@ -384,6 +446,13 @@ class Pollers:
             self._become_active(now_us)
         if self._is_eager:
             self._note_demand(now_us)
+        if self._luck is not None and self._luck.loses_poller("after a receive"):
+            if slot.state is SlotState.GATHERING:
+                self._stop_gathering(slot)
+            self.held -= count
+            self.queue.let_go((flight,))
+            self._lose(slot)
+            return False
         receive_counts = [message.receive_count for message in messages]
         if self.filters is not None:
             messages, receive_counts = self._filter(messages, receive_counts)
@@ -397,6 +466,15 @@ class Pollers:
         slot.deadline_us = flight.deadline_us
         slot.state = SlotState.INVOKING
         return True
+
+    def _lose(self, slot: Slot) -> None:
+        """Let a slot die with all it holds: that comes back by its visibility timeout, another takes its place."""
+        self.held -= len(slot.messages) + sum(len(messages) for _, messages, _ in slot.left_over)
+        self.queue.let_go([*slot.flights, *(flight for flight, _, _ in slot.left_over)])
+        slot.messages, slot.receive_counts, slot.flights, slot.left_over = [], [], [], []
+        slot.state = SlotState.RETIRED
+        self._next_number += 1
+        self.clock.soon(self._turn, Slot(self, self._next_number), _WORK)
 
     def _filter(self, messages: list[Message], receive_counts: list[int]) -> tuple[list[Message], list[int]]:
         """Delete what no filter accepts, and return the rest (ESM-230)."""
@@ -438,7 +516,8 @@ class Pollers:
             slot.receive_counts += receive_counts
             slot.flights.append(flight)
             slot.deadline_us = min(slot.deadline_us, flight.deadline_us)
-        if not self._window_us or is_cut or len(slot.messages) >= self._batch_size:
+        is_late = slot.waits_whole and slot.state is SlotState.GATHERING and now_us >= slot.window_end_us
+        if not self._window_us or is_cut or is_late or len(slot.messages) >= self._batch_size:
             if slot.state is SlotState.GATHERING:
                 self._stop_gathering(slot)
             slot.state = SlotState.INVOKING
@@ -448,9 +527,18 @@ class Pollers:
         if opens:
             slot.state = SlotState.GATHERING
             slot.window_end_us = plan_window_end(now_us, slot.previous_end_us, self._window_us, self._window)
+            slot.waits_whole = self._window.mode == "low_traffic_20s" or (
+                self._luck is not None and self._luck.waits_as_on_quiet_queue()
+            )
             self._gathering.add((slot.window_end_us, slot.number, slot))
             self.waits = True
-            slot.window_timer = self.clock.timer(slot.window_end_us, self._on_window_end, slot, priority=_RESULT)
+            ends_us = now_us + self._quiet_wait_us if slot.waits_whole else slot.window_end_us
+            slot.window_timer = self.clock.timer(ends_us, self._on_window_end, slot, priority=_RESULT)
+        elif slot.waits_whole:  # a new receive, which waits as long as one does
+            assert slot.window_timer is not None
+            slot.window_timer.cancel()
+            ends_us = now_us + self._quiet_wait_us
+            slot.window_timer = self.clock.timer(ends_us, self._on_window_end, slot, priority=_RESULT)
         return False
 
     def _cut(
@@ -490,8 +578,13 @@ class Pollers:
         return closed
 
     def _on_window_end(self, slot: Slot) -> None:
-        """Close a batch whose window is over (C4)."""
+        """Close a batch whose window is over (C4); where it waits for whole receives one may end before that."""
         slot.window_timer = None
+        now_us = self.clock.now_us
+        if slot.waits_whole and now_us < slot.window_end_us:
+            ends_us = now_us + self._quiet_wait_us
+            slot.window_timer = self.clock.timer(ends_us, self._on_window_end, slot, priority=_RESULT)
+            return
         self._stop_gathering(slot)
         slot.state = SlotState.INVOKING
         self.clock.soon(self._attempt, slot, _WORK)
@@ -502,11 +595,12 @@ class Pollers:
         self.waits = bool(self._gathering or self._waiting)
         now_us = self.clock.now_us
         if slot.window_timer is None:  # the window ended: so did its last receive, empty, at this instant
-            times = -(-(now_us - slot.first_asked_us) // self._wait_us)
+            wait_us = self._wait_of(slot)
+            times = -(-(now_us - slot.first_asked_us) // wait_us)
             if times > 1:
-                self._beats.add(slot.first_asked_us + self._wait_us, self._wait_us, times - 1)
+                self._beats.add(slot.first_asked_us + wait_us, wait_us, times - 1)
             if times:
-                self._beats.add(now_us, self._wait_us, 1)
+                self._beats.add(now_us, wait_us, 1)
         else:
             slot.window_timer.cancel()
             slot.window_timer = None
@@ -524,10 +618,16 @@ class Pollers:
         if self._target.is_gone:
             self._fail_for_good(slot)
             return
+        if self._luck is not None and self._luck.denies_access():
+            self._fail_for_good(slot)
+            return
         self.attempts += 1
         self.invoked += len(slot.messages)
         slot.state = SlotState.INVOKING
         slot.reports = self.reports_failures
+        if self._luck is not None and self._luck.fails_attempt():
+            self._on_throttle(slot, now_us)
+            return
         self.in_flight += 1
         try:
             reason = self.function.begin(slot, self._target)
@@ -593,7 +693,7 @@ class Pollers:
         self.count_attempt(now_us, failed=True)
         self.failed += len(slot.messages)
         timeout_us = self._target.version.timeout_us
-        again = plan_retry(now_us, slot.retries, slot.deadline_us, timeout_us, self._retry)
+        again = plan_retry(now_us, slot.retries, slot.deadline_us, timeout_us, self._retry, self._delayed)
         slot.retries += 1
         if again.at_us is None or self.phase is Phase.STOPPED:
             self._drop(slot)
@@ -601,6 +701,9 @@ class Pollers:
             slot.state = SlotState.RETRY_WAIT
             self._throttled[slot.number] = slot
             self.clock.schedule(again.at_us, self._attempt, slot, Priority.RETRY.value)
+
+    def _delayed(self, delay_us: int) -> int:
+        return delay_us if self._luck is None else self._luck.delay_us(delay_us)
 
     def _drop(self, slot: Slot) -> None:
         """Forget the records of a slot; they come back at their own deadlines (ESM-173)."""
@@ -626,6 +729,9 @@ class Pollers:
             self.ledger.turn(now_us)
         invocation, slot.invocation = slot.invocation, None
         assert invocation is not None
+        if self._luck is not None and self._luck.loses_poller("before its delete"):
+            self._lose(slot)
+            return
         messages, receive_counts = slot.messages, slot.receive_counts
         if invocation.outcome is not Outcome.SUCCESS:
             verdict = FAILURE
@@ -642,6 +748,10 @@ class Pollers:
                 messages = [message for message, is_done in zip(messages, done, strict=True) if is_done]
                 receive_counts = [count for count, is_done in zip(receive_counts, done, strict=True) if is_done]
                 self.failed += len(done) - len(messages)
+            refused = None if self._luck is None or not messages else self._luck.refused_entry(len(messages))
+            if refused is not None:
+                messages = [message for place, message in enumerate(messages) if place != refused]
+                receive_counts = [count for place, count in enumerate(receive_counts) if place != refused]
             flight = slot.flights[0]
             if messages is flight.messages and flight.live == len(messages):
                 self.deleted += self.queue.delete_flight(flight)
@@ -668,11 +778,19 @@ class Pollers:
         slot.flights = []
         slot.held_bytes = 0
         slot.retries = 0
-        if self.slots > self.allowed and not slot.left_over:
+        if self.slots > self.allowed and not slot.left_over and not self._overshoots(slot):
+            slot.state = SlotState.RETIRED
             self._retire()
         else:
             slot.state = SlotState.TURNING
             self.clock.soon(self._turn, slot, _WORK)
+
+    def _overshoots(self, slot: Slot) -> bool:
+        """Ask, once for each slot, whether it lives for one more turn (`esm.overshoot`)."""
+        if self._luck is None or slot.overshot or self.phase is Phase.STOPPED:
+            return False
+        slot.overshot = self._luck.overshoots()
+        return slot.overshot
 
     def _retire(self) -> None:
         """Count a slot out. The last one that did not wait may leave a mapping that has become idle."""
@@ -853,7 +971,8 @@ class Pollers:
         assert 0 <= self.target <= self.cap, f"{name}: target {self.target} is not within 0 and the cap {self.cap}"
         assert self.allowed == slots_of(self.target), f"{name}: {self.allowed} slots allowed at target {self.target}"
         assert self.in_flight <= self.slots, f"{name}: {self.in_flight} in flight with {self.slots} slots"
-        assert self.in_flight <= self.cap, f"{name}: {self.in_flight} in flight, the cap is {self.cap}"
+        if self._luck is None:  # slots that live beyond their time are over the cap for a turn (ESM-107)
+            assert self.in_flight <= self.cap, f"{name}: {self.in_flight} in flight, the cap is {self.cap}"
         assert len(self._waiting) + len(self._gathering) <= self.slots, f"{name}: more slots wait than there are"
         assert all(slot.state is SlotState.POLLING for _, _, slot in self._waiting)
         assert all(slot.state is SlotState.GATHERING for _, _, slot in self._gathering)

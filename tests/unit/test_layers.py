@@ -32,7 +32,7 @@ MAY_IMPORT: Final = {
     "esm": frozenset({"clock", "sqs", "lambda_", "filtering"}),
     "metrics": UP_TO_METRICS,  # their meters and snapshots, never their insides
     "workload": frozenset({"clock"}),  # hands messages to a callable
-    "faults": frozenset({"sqs", "lambda_"}),  # what may go wrong in all services; each knows its own part only
+    "faults": frozenset({"sqs", "lambda_", "esm"}),  # what may go wrong in all services; each knows its own part only
     "simulation": UP_TO_METRICS | {"metrics", "workload", "faults"},
     "planning": UP_TO_SIMULATION,
     "testing": UP_TO_SIMULATION,
