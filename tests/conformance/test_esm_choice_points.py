@@ -174,7 +174,7 @@ def test_a_slot_that_should_retire_may_live_for_one_more_turn():
         scene.run(until=4.75)
         scene.mapping.update_event_source_mapping(maximum_concurrency=2)
         found = []
-        for at in (4.75, 5.9, 6.9):
+        for at in (4.75, 5.7, 6.9):
             scene.run(until=at)
             found.append(scene.worker.snapshot().in_flight)
         return found
