@@ -698,7 +698,6 @@ class Simulation:
     @property
     def functions(self) -> tuple[Function, ...]:
         """All functions, in order of creation."""
-        self._functions.settle()
         return tuple(self._functions.functions.values())
 
     @property

@@ -97,6 +97,11 @@ class Timer:
 class Suspendable(Protocol):
     """Code that runs on a stack of its own, and can let others run before it goes on."""
 
+    @property
+    def is_here(self) -> bool:
+        """Whether who asks runs on that stack."""
+        ...
+
     def point(self, duration_us: int = 0) -> None:
         """Go on after so many microseconds; others run in between."""
         ...
@@ -167,9 +172,15 @@ class Clock:
         self.sleep_mark = object()
         self.asked_us = 0  #: of the sleep that a process is handing to its task at this moment
         self._tasks: dict[int, Task[Any]] = {}
-        self.fiber: Suspendable | None = None  #: whose code runs at this moment, if it can be suspended
+        self._fiber: Suspendable | None = None  #: whose stack is at work, if it can be suspended
         self._interleaves = False
         self._on_interleaving: list[Callable[[], object]] = []
+
+    @property
+    def fiber(self) -> Suspendable | None:
+        """Whose code asks, if it can be suspended: that of a thread which a handler has started cannot."""
+        fiber = self._fiber
+        return fiber if fiber is not None and fiber.is_here else None
 
     def on_interleaving(self, prepare: Callable[[], object]) -> None:
         """Call *prepare* once there is code that can be suspended in the middle: now, if there is already."""

@@ -7,7 +7,7 @@ from typing import Final
 
 from attrs import field, fields, frozen
 
-from lambdasim.clock import Chooser
+from lambdasim.clock import Clock
 from lambdasim.clock.choices import Lots
 from lambdasim.settings import number
 
@@ -28,9 +28,7 @@ class EsmFaults:
     dispatch: float = field(default=0.0, validator=_probability)  #: another waiting slot gets a receive (ESM-084)
     poll_error: float = field(default=0.0, validator=_probability)  #: a receive fails; the slot polls again after 1 s
     split_receive: float = field(default=0.0, validator=_probability)  #: a receive takes one, or half, of what it could
-    poller_lost: float = field(
-        default=0.0, validator=_probability
-    )  #: a slot dies with its batch, another comes
+    poller_lost: float = field(default=0.0, validator=_probability)  #: a slot dies with its batch, another comes
     delete_fails: float = field(default=0.0, validator=_probability)  #: one entry of a delete is refused
     system_error: float = field(default=0.0, validator=_probability)  #: an attempt ends with 500 (ESM-150)
     overshoot: float = field(default=0.0, validator=_probability)  #: a slot that is one too many lives on (ESM-107)
@@ -44,9 +42,9 @@ class EsmLuck:
 
     __slots__ = ("_lots", "is_any")
 
-    def __init__(self, faults: EsmFaults, owner: str, chooser: Chooser) -> None:
+    def __init__(self, faults: EsmFaults, clock: Clock, owner: str) -> None:
         weights = {f"esm.{entry.name}": getattr(faults, entry.name) for entry in fields(EsmFaults)}
-        self._lots = Lots(chooser, owner, weights)
+        self._lots = Lots(clock, owner, weights)
         self.is_any = any(weights.values())
 
     @property

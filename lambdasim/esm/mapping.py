@@ -202,7 +202,7 @@ class EventSourceMapping:
         self._after_drain: Callable[[], None] | None = None
         self._drains_until_us = 0
         self._is_settling = False
-        luck = EsmLuck(EsmFaults() if faults is None else faults, self._arn, self.clock.lots)
+        luck = EsmLuck(EsmFaults() if faults is None else faults, self.clock, self._arn)
         self._pollers = Pollers(
             self,
             scaling=settings.get(ScalingModel),

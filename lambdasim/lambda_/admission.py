@@ -102,7 +102,7 @@ class Admission:
         self._environment_model = settings.get(EnvironmentModel)
         self._count = Count()
         self.faults = faults
-        self.luck = luck_of(faults, arn, clock.lots) if faults != LambdaFaults() else None
+        self.luck = luck_of(faults, arn, clock) if faults != LambdaFaults() else None
 
         self._tokens = pool.tokens_for(settings.get(ScalingRate), clock.now_us)
         self._window = RateWindow(pool.rates.window_s)
@@ -272,7 +272,7 @@ class Admission:
     def _time_init(self, invocation: Invocation, init_us: int) -> int:
         """Put placement and init before the invoke phase; return what of the init falls into it (LAM-123, LAM-126)."""
         repeated_init_us = 0
-        if init_us > self._init_limit_us and not invocation.environment.home.is_kept:  # cut, and done again
+        if init_us > self._init_limit_us:  # cut, and done again
             repeated_init_us, init_us = init_us, self._init_limit_us
         invocation.init_us = init_us
         invocation.started_at_us += self._placement_us + init_us

@@ -8,6 +8,7 @@ is no queue in between that could block: each event has its own instant on the a
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
@@ -202,14 +203,14 @@ class Eventful(Configured):
         super().__init__(name, arn, region, clock, pool, settings, faults, architecture, code, configuration)
         model = self._async = settings.get(AsyncModel)
         self._directory = directory
-        self._async_luck = AsyncLuck(async_faults, arn, clock.lots) if async_faults != AsyncFaults() else None
+        self._async_luck = AsyncLuck(async_faults, arn, clock) if async_faults != AsyncFaults() else None
         self._dispatch_us = seconds(model.dispatch_delay_s)
         self._delivery_us = seconds(model.delivery_delay_s)
         self._retry_waits_us = tuple(seconds(wait) for wait in model.retry_waits_s)
         self._throttle_base_us = seconds(model.throttle_base_s)
         self._throttle_cap_us = seconds(model.throttle_cap_s)
         self._events: dict[int, AsyncEvent] = {}  # those that are not final, by sequence
-        self._due: dict[int, list[AsyncEvent]] = {}  # by the instant of their next try, in the order they got it
+        self._due: dict[int, deque[AsyncEvent]] = {}  # by the instant of their next try, in the order they got it
         self._queued = 0
         self._uuids = clock.identifiers.series("record", arn)
         self.async_received = Counter()
@@ -421,7 +422,7 @@ class Eventful(Configured):
         event.next_at_us = at_us
         due = self._due.get(at_us)
         if due is None:
-            due = self._due[at_us] = []
+            due = self._due[at_us] = deque()
         due.append(event)
         self.clock.schedule(at_us, self._try_next, at_us, _WORK)
 
@@ -431,7 +432,8 @@ class Eventful(Configured):
         place = 0
         if self._async_luck is not None and len(due) > 1:
             place = self._async_luck.first([event.request_id for event in due])
-        event = due.pop(place)
+        event = due[place]
+        del due[place]
         if not due:
             del self._due[at_us]
         self._try(event)

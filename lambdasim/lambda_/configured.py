@@ -9,7 +9,7 @@ from typing import Any, Final
 from attrs import evolve, frozen
 
 from lambdasim.clock import Clock
-from lambdasim.errors import UsageError
+from lambdasim.errors import ParamValidationError, UsageError
 from lambdasim.errors.lambda_ import (
     InvalidParameterValueException,
     ProvisionedConcurrencyConfigNotFoundException,
@@ -40,6 +40,10 @@ from lambdasim.lambda_.version import (
 )
 from lambdasim.lambda_.world import warn_about_clock
 from lambdasim.settings import Settings
+
+
+def _nobody_hears(_function: object) -> None:
+    """Stand for whoever wants to hear of the end of a function."""
 
 
 class _NotGiven:
@@ -85,6 +89,7 @@ class Configured(Admission):
         super().__init__(name, arn, region, clock, pool, settings, faults, architecture)
         self._provisioning = settings.get(ProvisioningModel)
         self.is_deleted = False
+        self._on_close: Callable[[Any], object] = _nobody_hears  # called with the function once it is deleted
         self._event_configs: dict[str, EventInvokeConfig] = {}  # by qualifier
         self._is_changed = True  # whether $LATEST differs from the version published last
         self._last_number = 0
@@ -206,7 +211,7 @@ class Configured(Admission):
         timeout: int = NOT_GIVEN,
         memory_size: int = NOT_GIVEN,
         environment: Mapping[str, str] | None = NOT_GIVEN,
-        dead_letter_target_arn: str | None = NOT_GIVEN,
+        dead_letter_target_arn: Any = NOT_GIVEN,
         description: str | None = NOT_GIVEN,
         log_group: str | None = NOT_GIVEN,
         duration: DurationLike | None = NOT_GIVEN,
@@ -354,6 +359,9 @@ class Configured(Admission):
         """
         self._guard()
         check_alias(name)
+        if not isinstance(function_version, str):
+            msg = f"function_version={function_version!r} is no text; give '1' or '$LATEST'"
+            raise ParamValidationError(msg)
         self._version(function_version)
         if name in self._aliases:
             msg = f"Alias already exists: {self.arn}:{name}"
@@ -462,6 +470,7 @@ class Configured(Admission):
         self._event_configs.clear()
         for version in (self.latest, *self._versions.values()):
             self._retire(version.environments)
+        self._on_close(self)
 
     def _forget_target(self, qualifier: str) -> None:
         self._event_configs.pop(qualifier, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from lambdasim.errors import UsageError
 from lambdasim.lambda_.version import log_stream_name
@@ -14,6 +14,20 @@ if TYPE_CHECKING:
     from lambdasim.lambda_.fibers import Fiber
     from lambdasim.lambda_.invocation import Invocation
     from lambdasim.lambda_.world import Turn
+
+
+_SHOWN: Final = (
+    "aws_request_id",
+    "log_group_name",
+    "log_stream_name",
+    "function_name",
+    "memory_limit_in_mb",
+    "function_version",
+    "invoked_function_arn",
+    "client_context",
+    "identity",
+    "tenant_id",
+)
 
 
 class InvocationTimedOut(BaseException):
@@ -106,9 +120,7 @@ class ContextEnvironment:
 
 
 class Context:
-    """The second argument of a handler."""
-
-    __slots__ = ("_deadline_us", "_environment", "_invocation", "_slept_us", "_turn", "identity", "tenant_id")
+    """The second argument of a handler. As on AWS, handlers and libraries may put attributes of theirs on it."""
 
     def __init__(self, invocation: Invocation, slept_us: int = 0) -> None:
         self._invocation = invocation
@@ -168,6 +180,19 @@ class Context:
         """One per execution environment."""
         return log_stream_name(self._invocation.deployed, self._invocation.environment)
 
+    def __repr__(self) -> str:
+        """Show the members, as AWS's runtime does."""
+        shown = ",".join(f"{name}={getattr(self, name)}" for name in _SHOWN)
+        return f"LambdaContext([{shown}])"
+
+    def __copy__(self) -> Self:
+        """Return the context itself: it stands for something that there is once."""
+        return self
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Self:
+        """Return the context itself."""
+        return self
+
     def get_remaining_time_in_millis(self) -> int:
         """Return the milliseconds until the timeout, never below 0 (LAM-044)."""
         return max(0, (self._deadline_us - self.now_us) // 1000)
@@ -205,8 +230,6 @@ class Context:
 class CoroutineContext(Context):
     """The context of a coroutine: `await context.sleep(…)`."""
 
-    __slots__ = ()
-
     def sleep(self, duration: Duration) -> Awaitable[None]:
         """Return what the handler awaits to let *duration* seconds pass."""
         return self._invocation.function.clock.sleep(duration)
@@ -219,8 +242,6 @@ class CoroutineContext(Context):
 
 class FiberContext(Context):
     """The context of an interleaved handler: it is suspended while it sleeps."""
-
-    __slots__ = ("_fiber",)
 
     def __init__(self, invocation: Invocation, fiber: Fiber) -> None:
         super().__init__(invocation)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from bisect import insort
 from collections import deque
 from collections.abc import Callable
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Any, Final
 
 from lambdasim.clock import Clock, Kind, Priority, Timer
@@ -20,6 +20,8 @@ from lambdasim.units import seconds
 
 if TYPE_CHECKING:
     from lambdasim.lambda_.world import Machine, Names
+
+_HEAP_SLACK: Final = 64  # entries of environments that are gone, at least, before they are swept out
 
 STARTED: Final = Kind("environment started", lambda name, environment: (name, {"environment": environment.id}))
 REAPED: Final = Kind("environment reaped", lambda name, environment: (name, {"environment": environment.id}))
@@ -236,7 +238,12 @@ class Environments:
     def discard(self, environment: Environment) -> None:
         """End an environment that was busy."""
         self.busy -= 1
+        environment.is_gone = True
         self._reap(environment)
+        by_retirement = self._by_retirement
+        if len(by_retirement) > 2 * self.alive + _HEAP_SLACK:
+            by_retirement[:] = [entry for entry in by_retirement if not entry[2].is_gone]
+            heapify(by_retirement)
 
     def retire(self) -> None:
         """End the idle environments at once, and the busy ones as they finish."""

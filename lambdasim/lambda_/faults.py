@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from attrs import Attribute, field, frozen
 
-from lambdasim.clock import Chooser
+from lambdasim.clock import Clock
 from lambdasim.clock.choices import Lots
 from lambdasim.errors import UsageError
 from lambdasim.settings import number
@@ -79,7 +79,7 @@ class Luck:
 
     __slots__ = ("_crash_shares", "_crashes", "_lots", "_slow", "is_any", "slow_init_us")
 
-    def __init__(self, faults: LambdaFaults, owner: str, chooser: Chooser) -> None:
+    def __init__(self, faults: LambdaFaults, owner: str, clock: Clock) -> None:
         names = (
             "service_error",
             "caller_rate",
@@ -90,7 +90,7 @@ class Luck:
             "crash",
             "response_lost",
         )
-        self._lots = Lots(chooser, owner, {f"lambda.{name}": getattr(faults, name) for name in names})
+        self._lots = Lots(clock, owner, {f"lambda.{name}": getattr(faults, name) for name in names})
         self.is_any = any(self._lots.may(f"lambda.{name}") for name in names)
         self.slow_init_us = tuple(seconds(duration) for duration in faults.slow_init_s)
         self._slow = ("as modelled", *(f"{us / 1e6:g} s" for us in self.slow_init_us))
@@ -151,9 +151,9 @@ class AsyncLuck:
 
     __slots__ = ("_lots",)
 
-    def __init__(self, faults: AsyncFaults, owner: str, chooser: Chooser) -> None:
+    def __init__(self, faults: AsyncFaults, owner: str, clock: Clock) -> None:
         names = ("order", "retry_delay", "duplicate", "event_lost", "delivery_fails")
-        self._lots = Lots(chooser, owner, {f"async.{name}": getattr(faults, name) for name in names})
+        self._lots = Lots(clock, owner, {f"async.{name}": getattr(faults, name) for name in names})
 
     def first(self, request_ids: Sequence[str]) -> int:
         """Ask which of the events due at this instant is tried first."""
@@ -177,7 +177,7 @@ class AsyncLuck:
         return self._lots.ask("async.delivery_fails", ("delivered", "failed")) == 1
 
 
-def luck_of(faults: LambdaFaults, owner: str, chooser: Chooser) -> Luck | None:
+def luck_of(faults: LambdaFaults, owner: str, clock: Clock) -> Luck | None:
     """Return who is asked, or None where nothing may go wrong."""
-    luck = Luck(faults, owner, chooser)
+    luck = Luck(faults, owner, clock)
     return luck if luck.is_any else None

@@ -11,6 +11,7 @@ ours there. What then still runs of it, in a `finally` say, finds every further 
 
 from __future__ import annotations
 
+import contextvars
 import importlib
 import inspect
 from collections.abc import Callable
@@ -153,13 +154,7 @@ class Suspended:
     def _crashes(self) -> bool:
         """Ask whether the process ends here (`lambda.crash`)."""
         luck = self.invocation.function.luck
-        if luck is None or not luck.may_crash:
-            return False
-        try:
-            return luck.crashes_here()
-        except Exception as error:  # of whoever is asked: no business of the handler
-            self.clock.raise_soon(error)
-            return False
+        return luck is not None and luck.may_crash and luck.crashes_here()
 
     def _give_up_waiting(self) -> None:
         if self._timer is not None:
@@ -214,6 +209,7 @@ class Fiber(Suspended):
         self._is_abandoned = False
         self._module = greenlets()
         self._greenlet: Any = self._module.greenlet(self._body)
+        self._greenlet.gr_context = contextvars.copy_context()  # context variables are as for a plain handler
 
     # ---- called by the handler
 
@@ -278,7 +274,7 @@ class Fiber(Suspended):
                 f"a handler of {self.invocation.function.name} is suspended in another thread; run the simulation there"
             )
             raise UsageError(msg) from failure
-        before, clock.fiber = clock.fiber, self
+        before, clock._fiber = clock._fiber, self
         with self._turn(self):
             try:
                 if error is None:
@@ -286,7 +282,7 @@ class Fiber(Suspended):
                 else:
                     greenlet.throw(error)
             finally:
-                clock.fiber = before
+                clock._fiber = before
         if greenlet.dead or self._is_abandoned:
             self._end(self._result, self._error)
 

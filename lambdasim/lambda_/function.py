@@ -333,6 +333,7 @@ class Function(Eventful):
     def _begin_apart(self, call: _Call) -> None:
         """Begin a call of a handler once that is suspended: no handler runs within the turn of another."""
         try:
+            call.target = self.target(call.target.qualifier)  # it may be gone by now
             self._refuse_or_begin(call)
         except AwsError as error:
             call.answer.fail(error)

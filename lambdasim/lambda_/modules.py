@@ -38,16 +38,20 @@ class Modules:
         handler: `module.function`, or `package.module.function`.
     """
 
-    __slots__ = ("_handler", "_hidden", "_is_in", "_known", "_loaded", "_outside", "_root")
+    __slots__ = ("_handler", "_hidden", "_is_in", "_is_installed", "_known", "_loaded", "_outside", "_put_in", "_root")
 
     def __init__(self, handler: str) -> None:
         self._handler = handler
         self._root: str | None = None
         self._loaded: dict[str, ModuleType] = {}  # of this environment
         self._hidden: list[str] = []  # of the process, below the root
-        self._known = -1  # how many modules there were when the hidden ones were looked up
+        self._known = self._put_in = (
+            -1,
+            "",
+        )  # what there was when the hidden ones were looked up; at the begin of a turn
         self._outside: dict[str, ModuleType] = {}  # hidden at this moment
         self._is_in = False
+        self._is_installed = False  # whether the root is where packages are installed
 
     def load(self) -> Any:
         """
@@ -78,9 +82,11 @@ class Modules:
         """Let imports find the modules of this environment, and none of the process below the root."""
         if self._root is None:
             self._root = _find_root(self._handler)
+            self._is_installed = self._root is not None and _is_installed(self._root)
         modules = sys.modules
-        if len(modules) != self._known:
-            self._known = len(modules)
+        known = _state()
+        if known != self._known:
+            self._known = known
             self._hidden = self._below_root()
         for name in self._hidden:
             outside = modules.pop(name, None)
@@ -88,6 +94,7 @@ class Modules:
                 self._outside[name] = outside
         self._is_in = True
         modules.update(self._loaded)
+        self._put_in = _state()
 
     def take_out(self) -> None:
         """Take the modules of this environment out again, those that were imported meanwhile too."""
@@ -97,13 +104,13 @@ class Modules:
             self._outside = {}
             return
         self._is_in = False
-        if len(modules) != self._known - len(self._outside) + len(self._loaded):
+        if _state() != self._put_in:
             self._loaded.update((name, modules[name]) for name in self._below_root())
         for name in self._loaded:
             modules.pop(name, None)
         modules.update(self._outside)
         self._outside = {}
-        self._known = len(modules)
+        self._known = _state()
 
     def forget(self) -> None:
         """Begin anew: the process of the environment has ended."""
@@ -115,6 +122,8 @@ class Modules:
     def _is_below(self, name: str, module: ModuleType | None) -> bool:
         if name == "__main__" or self._root is None:
             return False
+        if self._is_installed and name.partition(".")[0] != self._handler.replace("/", ".").partition(".")[0]:
+            return False  # among installed packages only the handler's own is its deployment
         try:
             place = getattr(module, "__file__", None)
             if place is None:  # a folder without __init__.py
@@ -123,6 +132,8 @@ class Modules:
             return False
         if not isinstance(place, str) or not _is_inside(place, self._root) or _is_inside(place, _OURS):
             return False
+        if self._is_installed:
+            return True
         folders = place[len(self._root) :].split(os.sep)
         if any(folder in folders for folder in _SHARED_FOLDERS):
             return False
@@ -130,8 +141,21 @@ class Modules:
         return not any(_is_inside(place, root) for root in shared)
 
 
+def _state() -> tuple[int, str]:
+    """Return what differs once another module was imported: how many there are, and which came last."""
+    return len(sys.modules), next(reversed(sys.modules), "")
+
+
 def _is_inside(place: str, folder: str) -> bool:
     return place == folder or place.startswith(folder.rstrip(os.sep) + os.sep)
+
+
+def _is_installed(root: str) -> bool:
+    """Whether a folder is, or lies in, one where packages are installed."""
+    folders = root.split(os.sep)
+    return any(folder in folders for folder in _SHARED_FOLDERS) or any(
+        _is_inside(root, other) for other in _shared_roots()
+    )
 
 
 @cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
+from lambdasim.errors import ParamValidationError
 from lambdasim.errors.lambda_ import InvalidParameterValueException, ValidationException
 
 LATEST: Final = "$LATEST"
@@ -86,7 +87,10 @@ def check_qualifier(qualifier: object) -> str | None:
     """Return a qualifier, if it is one; `$LATEST` for None and for itself is None."""
     if qualifier is None or qualifier == LATEST:
         return None
-    if not isinstance(qualifier, str) or not _is_qualifier(qualifier):
+    if not isinstance(qualifier, str):
+        msg = f"qualifier={qualifier!r} is no text; give the number of a version as text, or an alias"
+        raise ParamValidationError(msg)
+    if not _is_qualifier(qualifier):
         msg = (
             f"1 validation error detected: Value '{qualifier}' at 'qualifier' failed to satisfy constraint: Member "
             f"must satisfy regular expression pattern: {_QUALIFIER_PATTERN}"

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lambdasim.lambda_.version import Version
 
 _COMPLETION: Final = Priority.COMPLETION.value
+_INIT_MAX_US: Final = 130 * MICROSECONDS  # or the timeout of the function, if that is longer (LAM-126)
 _BILLED_US: Final = 300 * MICROSECONDS  # what was set aside is charged by started five minutes (LAM-302)
 IN_PROGRESS: Final = "IN_PROGRESS"
 READY: Final = "READY"
@@ -165,7 +166,7 @@ class Provisioned:
             init_us = slept_us + function.draw_init_us()
             function.bill_provisioned(init_us, version)
             self._inits_end_us.append(environment.made_at_us + init_us)
-            if error is not None:
+            if error is not None or init_us > max(_INIT_MAX_US, version.timeout_us):
                 self._stop_ramp()
                 self.status, self.status_reason = FAILED, "FUNCTION_ERROR_INIT_FAILURE"
                 if running.leaves(error):

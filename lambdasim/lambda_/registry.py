@@ -91,15 +91,13 @@ class Functions:
 
     def ever(self) -> Iterator[Function]:
         """Yield every function that there was or is."""
-        self.settle()
         yield from self.gone
         yield from self.functions.values()
 
-    def settle(self) -> None:
-        """Put aside the functions that were deleted."""
-        for arn, function in tuple(self.functions.items()):
-            if function.is_deleted:
-                self.gone.append(self.functions.pop(arn))
+    def forget(self, function: Function) -> None:
+        """Put a function aside that was deleted."""
+        if self.functions.get(function.arn) is function:
+            self.gone.append(self.functions.pop(function.arn))
 
     def _live(self, arn: str) -> Function | None:
         found = self.functions.get(arn)
@@ -157,7 +155,6 @@ class LambdaEndpoint:
         )
         check_name(function_name)
         arn = self._arn(function_name)
-        self._registry.settle()
         if arn in self._registry.functions:
             msg = f"Function already exist: {function_name}"
             raise ResourceConflictException(msg)
@@ -178,6 +175,7 @@ class LambdaEndpoint:
             **keywords,
         )
         self._registry.functions[arn] = function
+        function._on_close = self._registry.forget
         return function
 
     def find(self, ref: str | Function, qualifier: str | None = None) -> tuple[Function, str | None]:
@@ -197,12 +195,9 @@ class LambdaEndpoint:
             raise ParamValidationError(msg)
         else:
             reference = parse_reference(ref)
-            is_here = (
-                reference.region in (None, self._region)
-                and reference.account_id in (None, self._account_id)
-                and reference.partition in (None, self._partition)
-            )
-            found = self._registry._live(self._arn(reference.name)) if is_here else None
+            partition, region = reference.partition or self._partition, reference.region or self._region
+            account_id = reference.account_id or self._account_id
+            found = self._registry._live(f"arn:{partition}:lambda:{region}:{account_id}:function:{reference.name}")
         if found is None:
             partition, region = reference.partition or self._partition, reference.region or self._region
             place = f"arn:{partition}:lambda:{region}:{reference.account_id or self._account_id}"
@@ -213,7 +208,6 @@ class LambdaEndpoint:
 
     def functions(self) -> tuple[Function, ...]:
         """Return the functions here, in order of creation."""
-        self._registry.settle()
         prefix = self._arn("")
         return tuple(function for arn, function in self._registry.functions.items() if arn.startswith(prefix))
 

@@ -7,6 +7,7 @@ point of the interleaved handler that makes it; anybody else, a test say, reache
 
 from __future__ import annotations
 
+import copy
 import operator
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -122,6 +123,18 @@ class Remote:
         """Leave the context at the other end."""
         return _wire(self).call(_object(self).__exit__, *raised)
 
+    def __copy__(self) -> Any:
+        """Return a copy of what it stands for, brought over the wire."""
+        return _wire(self).call(copy.copy, _object(self))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        """Return a deep copy of what it stands for, brought over the wire."""
+        return _wire(self).call(copy.deepcopy, _object(self), memo)
+
+    def __format__(self, spec: str) -> str:
+        """Return the text of what it stands for; for people, so at once."""
+        return format(_object(self), spec)
+
     def __repr__(self) -> str:
         """Show what it stands for; for people, so at once."""
         return repr(_object(self))
@@ -132,7 +145,11 @@ class Remote:
 
     def __hash__(self) -> int:
         """Return the hash of what it stands for."""
-        return int(_object(self).__hash__())
+        make: Any = type(_object(self)).__hash__
+        if make is None:
+            msg = f"unhashable type: '{type(_object(self)).__name__}'"
+            raise TypeError(msg)
+        return int(make(_object(self)))
 
 
 def _object(remote: Remote) -> Any:
@@ -182,6 +199,7 @@ _UNARY: Final[dict[str, Callable[..., Any]]] = {
     "__float__": float,
     "__index__": operator.index,
     "__reversed__": reversed,
+    "__round__": round,
 }
 _WITH_OTHERS: Final[dict[str, Callable[..., Any]]] = {
     "__getitem__": operator.getitem,

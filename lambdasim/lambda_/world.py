@@ -17,12 +17,14 @@ from __future__ import annotations
 
 import datetime as dt
 import importlib
+import operator
 import os
 import sys
 import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from decimal import Decimal
 from functools import cache, partial
 from typing import Any, Final, Protocol, Self
 
@@ -154,14 +156,16 @@ def _let_environ_read(environ: Any, values: Mapping[Any, Any]) -> None:
 class Machine:
     """What the code in one execution environment sees, turn after turn."""
 
-    __slots__ = ("modules", "variables")
+    __slots__ = ("loop", "modules", "variables")
 
     def __init__(self, own: Mapping[str, str], modules: Modules | None = None) -> None:
+        self.loop: Any = None  #: the event loop of asyncio in which its code is suspended, if it is
         self.variables = Variables(own)
         self.modules = modules  #: those below the import root; None where handlers are given as objects
 
     def forget(self) -> None:
         """Begin anew: the process has ended."""
+        self.loop = None
         self.variables.forget()
         if self.modules is not None:
             self.modules.forget()
@@ -184,6 +188,8 @@ class Turn:
     __slots__ = (
         "_before",
         "_clocks",
+        "_is_in",
+        "_loop",
         "_machine",
         "_names",
         "_replaced",
@@ -202,6 +208,8 @@ class Turn:
         self._before: Turn | None = None
         self._replaced: list[tuple[dict[str, Any], str, object]] = []
         self._clocks: dict[str, Any] = {}
+        self._is_in = False
+        self._loop: Any = None  # of asyncio, that runs around us
         self._sets_zone = False
         self._thread = 0
         self._travel: Any = None
@@ -252,6 +260,12 @@ class Turn:
             if replacement is not None:
                 self._replaced.append((names, name, names[name]))
                 names[name] = replacement
+        events = sys.modules.get("asyncio.events")
+        if events is not None:  # an event loop that runs around us is not the handler's
+            self._loop = events._get_running_loop()
+            if self._loop is not self._machine.loop:
+                events._set_running_loop(self._machine.loop)
+        self._is_in = True
         if self._machine.modules is not None:
             self._machine.modules.put_in()
 
@@ -260,6 +274,12 @@ class Turn:
         global _turn
         if self._machine.modules is not None:
             self._machine.modules.take_out()
+        events = sys.modules.get("asyncio.events")
+        if events is not None and self._is_in:
+            self._machine.loop = events._get_running_loop()
+            if self._machine.loop is not self._loop:
+                events._set_running_loop(self._loop)
+        self._is_in, self._loop = False, None
         for names, name, original in self._replaced:
             names[name] = original
         self._replaced.clear()
@@ -359,11 +379,13 @@ def _sleep(seconds: float, /) -> None:
     turn = _turn
     if turn is None or not turn.is_here:
         _REAL_SLEEP(seconds)
-    elif seconds < 0:
-        msg = "sleep length must be non-negative"
-        raise ValueError(msg)
     else:
-        turn.sleeper.sleep(seconds)
+        if not isinstance(seconds, int | float | Decimal):
+            seconds = operator.index(seconds)
+        if seconds < 0:
+            msg = "sleep length must be non-negative"
+            raise ValueError(msg)
+        turn.sleeper.sleep(seconds + 0)  # True is a second, as it is to Python
 
 
 def _simulated(original: Callable[[], Any], *, in_ns: bool) -> Callable[[], Any]:

@@ -276,7 +276,9 @@ class Metrics:
         resource, version = dimensions["Resource"], dimensions.get("ExecutedVersion")
         if resource == dimensions["FunctionName"] and version is None:
             return lambda: self._unqualified(found, name)
-        qualifier = resource.removeprefix(f"{dimensions['FunctionName']}:")
+        name_of, _, qualifier = resource.partition(":")
+        if name_of != dimensions["FunctionName"]:
+            return dict
         return lambda: self._of_meters([m for f in found for m in f.meters_for(qualifier, version)], name)
 
     def _of_meters(self, owners: Sequence[Function | Meters], name: str) -> Data:

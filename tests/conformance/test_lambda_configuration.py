@@ -113,8 +113,9 @@ def test_a_function_of_another_region_and_account_has_its_own_arn(sim):
     assert (there.region, here.region) == ("eu-west-1", "us-east-1")
     assert sim.function(there) is there
     assert sim.function("worker") is sim.function(here.arn) is here
-    with pytest.raises(ResourceNotFoundException):  # a caller sees its own Region and account, as with queues
-        sim.function(there.arn)
+    assert sim.function(there.arn) is there
+    with pytest.raises(ResourceNotFoundException):
+        sim.function("arn:aws:lambda:eu-west-2:210987654321:function:worker")
     there.invoke()
     assert found == [(there.arn, "eu-west-1")]
 

@@ -471,6 +471,31 @@ def test_modules_below_the_import_root_are_fresh_and_installed_packages_are_shar
 
 
 @pytest.mark.rule("LAM-041")
+@pytest.mark.parametrize("installed", [("venv", "lib", "site-packages")], indirect=True)
+def test_a_project_that_is_installed_itself_is_fresh_and_its_neighbours_are_shared(sim, installed):
+    """As `tox` and `nox` install it: its import root is the folder of all installed packages."""
+    write(
+        installed,
+        {
+            "myapp/__init__.py": "",
+            "myapp/app.py": """
+                import installed_thing
+                from myapp import store
+
+                def handler(event, context):
+                    store.count += 1
+                    installed_thing.count += 1
+                    return [store.count, installed_thing.count, len(installed_thing.loads)]
+            """,
+            "myapp/store.py": "count = 0\n",
+        },
+    )
+    worker = sim.create_function("worker", "myapp.app.handler", duration=1)
+    assert [[1, 1, 1], [1, 2, 1]] == values(at_once(sim, worker, 2))
+    assert [[2, 3, 1], [2, 4, 1], [1, 5, 1]] == values(at_once(sim, worker, 3))
+
+
+@pytest.mark.rule("LAM-041")
 @pytest.mark.parametrize("execution", EXECUTIONS)
 def test_what_a_handler_imports_while_it_runs_is_its_environments_too(sim, root, execution):
     write(
@@ -492,6 +517,31 @@ def test_what_a_handler_imports_while_it_runs_is_its_environments_too(sim, root,
     )
     worker = sim.create_function("worker", "app.handler", execution=execution, timeout=10)
     assert [1, 1] == values(at_once(sim, worker, 2))
+    assert [2, 2, 1] == values(at_once(sim, worker, 3))
+
+
+@pytest.mark.rule("LAM-041")
+def test_a_handler_that_throws_out_one_module_while_it_imports_another_leaves_none_behind(sim, root, installed):
+    write(
+        root,
+        {
+            "app.py": """
+                import sys
+                import installed_thing
+
+                def handler(event, context):
+                    sys.modules.pop("installed_thing", None)
+                    import late
+                    late.count += 1
+                    return late.count
+            """,
+            "late.py": "count = 0\n",
+        },
+    )
+    importlib.import_module("installed_thing")
+    worker = sim.create_function("worker", "app.handler", duration=1)
+    assert [1, 1] == values(at_once(sim, worker, 2))
+    assert "late" not in sys.modules
     assert [2, 2, 1] == values(at_once(sim, worker, 3))
 
 

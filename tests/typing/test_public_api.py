@@ -215,7 +215,7 @@ def test_function() -> None:
     assert_type(result.payload, bytes)
     assert_type(result.function_error, str | None)
     assert_type(result.value, Any)
-    assert_type(worker.get_function_concurrency(), int | None)
+    assert_type(worker.get_function_concurrency().reserved_concurrent_executions, int | None)
     worker.put_function_concurrency(0)
     worker.delete_function_concurrency()
     assert_type(worker.invocations, tuple[Invocation, ...])

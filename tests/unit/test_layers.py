@@ -181,7 +181,7 @@ def test_importing_the_package_loads_no_optional_dependency() -> None:
         ("units.py", "from lambdasim import settings"),
         ("settings.py", "from lambdasim.clock import Clock"),
         ("sqs/faults.py", "from lambdasim.faults import Faults"),
-        ("faults.py", "from lambdasim.esm import EventSourceMapping"),
+        ("faults.py", "from lambdasim.metrics import Metrics"),
         ("simulation.py", "from lambdasim.planning import sweep"),
         ("cli/__init__.py", "from lambdasim.testing import explore"),
     ],
