@@ -11,11 +11,12 @@ from lambdasim.errors import ParamValidationError, UsageError
 from lambdasim.errors.lambda_ import InvalidParameterValueException, ValidationException
 from lambdasim.filtering import texts
 from lambdasim.filtering.patterns import DIALECTS, Pattern, PatternError, compile_text
-from lambdasim.filtering.views import SOURCES, Source, fitted, kinds_of, metadata_of, payload_of
+from lambdasim.filtering.views import SOURCES, Payload, Source, fitted, kinds_of, metadata_of, payload_of
 from lambdasim.settings import flag, maybe, one_of, span, whole
 from lambdasim.units import Duration
 
 PATTERN_CHARS_MAX: Final = 4_096
+PIPES_FILTERS_MAX: Final = 5  # no quota raises it (FLT-105)
 _PIPES_FORBIDDEN: Final = (
     "awsRegion",
     "eventSource",
@@ -56,7 +57,7 @@ class Filters:
             `reason`, `filter_index` and `path` say more than AWS does (FLT-121).
     """
 
-    __slots__ = ("_is_about_data", "_patterns", "_source", "texts")
+    __slots__ = ("_is_about_data", "_patterns", "_read", "_source", "texts")
 
     def __init__(
         self, patterns: Sequence[str | None], *, source: str, model: FilterModel | None = None, is_pipe: bool = False
@@ -69,9 +70,10 @@ class Filters:
                     f"failed to satisfy constraint: Member must have length less than or equal to {PATTERN_CHARS_MAX}"
                 )
                 raise ValidationException(msg)
-        if len(patterns) > model.max_filters:
-            msg = f"The number of filters exceeds the limit of {model.max_filters}."
-            raise InvalidParameterValueException(msg)
+        limit = min(model.max_filters, PIPES_FILTERS_MAX) if is_pipe else model.max_filters
+        if len(patterns) > limit:
+            msg = f"The number of filters exceeds the limit of {limit}."
+            raise (ValidationException if is_pipe else InvalidParameterValueException)(msg)
         if patterns and source == "documentdb":
             msg = "Unsupported FilterCriteria parameter for given event source mapping type."
             raise InvalidParameterValueException(msg)
@@ -83,6 +85,7 @@ class Filters:
         self._patterns = tuple(
             self._compile(index, text or "", model, is_pipe=is_pipe) for index, text in enumerate(patterns)
         )
+        self._read = {path: None for pattern in self._patterns for path in pattern.prefixes}
         self._is_about_data = any(
             any(kinds_of(self._source, branch)) for pattern in self._patterns for branch in pattern.branches
         )
@@ -108,16 +111,20 @@ class Filters:
         Return whether a record passes: at least one filter matches, or there is none (FLT-011, FLT-015).
 
         Args:
-            record: As it stands in an event. Its payload is parsed once at most, and only if a filter asks for it.
+            record: As it stands in an event. Its payload is parsed once at most, and only if a filter asks for it; so
+                are its metadata. What JSON cannot hold does not pass.
         """
         if not self._patterns:
             return True
         source = self._source
-        metadata = texts.normalise(metadata_of(source, record))
-        if not self._is_about_data:
-            return any(pattern.matches_value(metadata) for pattern in self._patterns)
-        kind, payload = payload_of(source, record)
-        view = {**metadata, source.data_key: payload}
+        read = {key: value for key, value in metadata_of(source, record).items() if key in self._read}
+        kind = Payload.PLAIN
+        try:
+            view = texts.normalise(read)
+            if self._is_about_data:
+                kind, view[source.data_key] = payload_of(source, record)
+        except ValueError:
+            return False
         for pattern in self._patterns:
             leaves = pattern.leaves_of(view)
             for branch in pattern.branches:
@@ -153,7 +160,7 @@ def parse_criteria(given: object) -> tuple[str | None, ...]:
         msg = f"filter_criteria={given!r}: give {{'Filters': [{{'Pattern': '…'}}, …]}}"
         raise ParamValidationError(msg)
     filters = given.get("Filters", ())
-    if isinstance(filters, str | Mapping) or not isinstance(filters, Sequence):
+    if not isinstance(filters, list | tuple):
         msg = f"Filters={filters!r} is no list"
         raise ParamValidationError(msg)
     found: list[str | None] = []
@@ -161,11 +168,11 @@ def parse_criteria(given: object) -> tuple[str | None, ...]:
         if not isinstance(entry, Mapping) or any(key != "Pattern" for key in entry):
             msg = f"filter {entry!r}: give {{'Pattern': '…'}}"
             raise ParamValidationError(msg)
-        pattern = entry.get("Pattern")
-        if pattern is not None and not isinstance(pattern, str):
+        pattern = entry.get("Pattern", "")
+        if not isinstance(pattern, str):
             msg = f"Pattern={pattern!r} is no text"
             raise ParamValidationError(msg)
-        found.append(pattern)
+        found.append(pattern if "Pattern" in entry else None)
     return tuple(found)
 
 

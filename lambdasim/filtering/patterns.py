@@ -65,31 +65,61 @@ class Branch(NamedTuple):
         return Branch(tuple((path, tests) for path, tests in self.tests if not drops(path)))
 
     def matches(self, leaves: Leaves) -> bool:
-        """Return whether all paths can be satisfied by elements of arrays that fit together."""
-        return self._goes_on(0, {}, leaves)
+        """Return whether all paths can be satisfied by elements of arrays that fit together; a leaf is tested once."""
+        places: list[_Place] = []
+        for path, tests in self.tests:
+            here = leaves.get(path, ())
+            accepted = [element for value, element in here if any(test(value) for test in tests)]
+            may_be_missing = EXISTS_FALSE in tests
+            if not accepted and not may_be_missing:
+                return False
+            if here:
+                places.append(_Place([element for _, element in here], accepted, may_be_missing))
+        return _fit_together(places)
 
-    def _goes_on(self, place: int, chosen: dict[int, int], leaves: Leaves) -> bool:
-        if place == len(self.tests):
+
+class _Place(NamedTuple):
+    """The leaves of one path: in which elements of arrays they are, and in which those are that a test accepts."""
+
+    here: list[dict[int, int]]
+    accepted: list[dict[int, int]]
+    may_be_missing: bool
+
+
+def _fit_together(places: Sequence[_Place]) -> bool:
+    """
+    Return whether a leaf of each place can be chosen so that no array has two elements chosen (FLT-052).
+
+    Of what was chosen, a state keeps the arrays that later places know. Two ways to the same state are one, and there
+    is no recursion: neither independent arrays nor many paths make it costly.
+    """
+    arrays: dict[int, None] = {}
+    known_after: list[dict[int, None]] = []
+    for place in reversed(places):
+        known_after.append(dict(arrays))
+        arrays.update({array: None for element in place.here for array in element})
+    known_after.reverse()
+    start: tuple[int, tuple[tuple[int, int], ...]] = (0, ())
+    states, seen = [start], {start}
+    while states:
+        number, items = states.pop()
+        if number == len(places):
             return True
-        path, tests = self.tests[place]
-        here = [
-            (value, element)
-            for value, element in leaves.get(path, ())
-            if all(chosen.get(array, index) == index for array, index in element.items())
-        ]
-        if not here:
-            return EXISTS_FALSE in tests and self._goes_on(place + 1, chosen, leaves)
-        # Leaves that lie in the same elements lead to the same rest of the search, which is made once for them all.
-        tried: list[dict[int, int]] = []
-        for value, element in here:
-            if not any(test(value) for test in tests):
-                continue
-            together = {**chosen, **element} if element else chosen
-            if together not in tried:
-                tried.append(together)
-                if self._goes_on(place + 1, together, leaves):
-                    return True
-        return False
+        place, chosen = places[number], dict(items)
+        fitting = [element for element in place.accepted if _agree(chosen, element)]
+        if place.may_be_missing and not fitting and not any(_agree(chosen, element) for element in place.here):
+            fitting = [{}]
+        for element in fitting:
+            both = {**chosen, **element}
+            state = (number + 1, tuple(sorted(item for item in both.items() if item[0] in known_after[number])))
+            if state not in seen:
+                seen.add(state)
+                states.append(state)
+    return False
+
+
+def _agree(chosen: dict[int, int], element: dict[int, int]) -> bool:
+    return all(chosen.get(array, index) == index for array, index in element.items())
 
 
 class Pattern:
@@ -101,19 +131,20 @@ class Pattern:
         branches: What it asks for.
     """
 
-    __slots__ = ("_prefixes", "_wanted", "branches", "text")
+    __slots__ = ("_wanted", "branches", "prefixes", "text")
 
     def __init__(self, text: str, branches: Sequence[Branch]) -> None:
         self.text = text
         self.branches = tuple(branches)
         self._wanted = {path: None for branch in branches for path in branch.paths}
-        self._prefixes = {prefix: None for path in self._wanted for prefix in _prefixes_of(path)}
+        #: the paths, and all paths above them
+        self.prefixes = {prefix: None for path in self._wanted for prefix in (path, *_prefixes_of(path))}
 
     def matches(self, record: object) -> bool:
         """Return whether a record, given as Python objects of JSON, is accepted; what JSON cannot hold is not."""
         try:
             value = texts.normalise(record)
-        except (TypeError, ValueError, RecursionError):
+        except ValueError:
             return False
         return self.matches_value(value)
 
@@ -140,7 +171,7 @@ class Pattern:
             if isinstance(value, dict):
                 for key, member in value.items():
                     below = key if path is None else f"{path}.{key}"
-                    if below in self._wanted or below in self._prefixes:
+                    if below in self.prefixes:
                         walk(member, below, element)
             elif isinstance(value, list):
                 arrays += 1

@@ -232,7 +232,7 @@ def cidr(operand: Any, path: str) -> Test:
         raise PatternError(f"Nonstandard IP address: {address}", path)
     if not (bits.isdecimal() and bits.isascii()):
         raise PatternError("Malformed CIDR, mask bits must be an integer", path)
-    if int(bits) >= found.max_prefixlen:
+    if len(bits.lstrip("0")) > 3 or int(bits) >= found.max_prefixlen:
         raise PatternError(f"IPv{found.version} mask bits must be < {found.max_prefixlen}", path)
     network: IPv4Network | IPv6Network = ip_network(f"{address}/{int(bits)}", strict=False)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final, NoReturn
 
 DEPTH_MAX: Final = 200  # levels; what is nested deeper is no JSON here (FLT-005)
 _SAFE_DIGITS: Final = 15  # a whole number of so many is exact as a float
-_tokens: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL).finditer
+_tokens: Final = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL).finditer
 
 
 class Number:
@@ -38,6 +39,9 @@ def _comparable(text: str) -> float | bool:
     value = float(text)
     if len(text) <= _SAFE_DIGITS and text.isdecimal():
         return value
+    if value == 0:  # its exponent may be more than a Decimal can hold
+        is_zero = not text.lower().partition("e")[0].strip("-.0")
+        return value if is_zero else False
     return value if math.isfinite(value) and Decimal(repr(value)) == Decimal(text) else False
 
 
@@ -48,12 +52,7 @@ def parse(text: str) -> Any:
     Raises:
         ValueError: It is no JSON, or nested too deep.
     """
-    if text.count("[") + text.count("{") > DEPTH_MAX and _depth(text) > DEPTH_MAX:
-        msg = f"nested deeper than {DEPTH_MAX} levels"
-        raise ValueError(msg)
-    return json.loads(
-        text, parse_int=Number, parse_float=Number, parse_constant=_refuse, object_pairs_hook=_last_of_equal_keys
-    )
+    return _load(text, _refuse)
 
 
 def normalise(value: object) -> Any:
@@ -61,10 +60,26 @@ def normalise(value: object) -> Any:
     Return Python objects as `parse` would return their JSON; what is not finite is null.
 
     Raises:
-        TypeError, ValueError, RecursionError: JSON cannot hold them.
+        ValueError: JSON cannot hold them, or they are nested too deep.
     """
-    text = json.dumps(value, ensure_ascii=False)
-    return json.loads(text, parse_int=Number, parse_float=Number, parse_constant=lambda _: None)
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except (TypeError, RecursionError) as error:
+        raise ValueError(*error.args) from error
+    return _load(text, _nothing)
+
+
+def _load(text: str, constant: Callable[[str], None]) -> Any:
+    if text.count("[") + text.count("{") > DEPTH_MAX and _depth(text) > DEPTH_MAX:
+        msg = f"nested deeper than {DEPTH_MAX} levels"
+        raise ValueError(msg)
+    return json.loads(
+        text, parse_int=Number, parse_float=Number, parse_constant=constant, object_pairs_hook=_last_of_equal_keys
+    )
+
+
+def _nothing(_name: str) -> None:
+    """Read what is not finite as null."""
 
 
 def _refuse(name: str) -> NoReturn:
