@@ -1,12 +1,13 @@
 """What is measured, in the order in which the table shows it."""
 
-from benchmarks.cases import backlog, clock, fixture, growth, memory, objects, pipeline, servers
+from benchmarks.cases import backlog, clock, fixture, growth, invokes, memory, objects, pipeline, servers
 from benchmarks.timing import Group
 
 GROUPS: tuple[Group, ...] = (
     *clock.GROUPS,
     *pipeline.GROUPS,
     *servers.GROUPS,
+    *invokes.GROUPS,
     *objects.GROUPS,
     *growth.GROUPS,
     *memory.GROUPS,

@@ -6,6 +6,7 @@ from math import log
 from random import Random
 
 from benchmarks.floors.heaps import horizon, periods
+from benchmarks.floors.invocations import CONCURRENCY, DURATION_S, GAP_US, handler, payloads
 from benchmarks.timing import need, rate
 
 
@@ -85,3 +86,41 @@ def servers(jobs: int, *, arrivals_per_s: float, mean_s: float, servers: int, se
 
     speed = rate(jobs, work)
     return speed, waited / jobs
+
+
+def invokes(times: int, *, one_by_one: bool = False) -> float:
+    """Invokes per second: processes that hold one of a thousand units for as long as an invocation takes."""
+    need("simpy")
+    import simpy
+
+    events = payloads(times)
+    done = 0
+
+    def work():
+        env = simpy.Environment()
+        concurrency = simpy.Resource(env, CONCURRENCY)
+
+        def invoke(event):
+            nonlocal done
+            with concurrency.request() as request:
+                yield request
+                answer = handler(event, None)
+                yield env.timeout(DURATION_S)
+            done += 1
+            return answer
+
+        def source():
+            for event in events:
+                env.process(invoke(event))
+                yield env.timeout(GAP_US / 1e6)
+
+        if one_by_one:
+            for event in events:
+                env.run(until=env.process(invoke(event)))
+        else:
+            env.process(source())
+            env.run()
+
+    speed = rate(times, work)
+    assert done == times
+    return speed
