@@ -18,6 +18,7 @@ from lambdasim.esm import EsmFaults, EventSourceMapping
 from lambdasim.esm.limits import MAPPING_SETTINGS
 from lambdasim.esm.mapping import ListEventSourceMappingsResult, check_numbers
 from lambdasim.faults import GROUPS, Faults, async_part, esm_part, lambda_part, sqs_part
+from lambdasim.filtering.criteria import parse_criteria
 from lambdasim.lambda_ import AsyncFaults, Function, InvokeResult, LambdaFaults, LambdaLimits, PriceBook, RpsModel
 from lambdasim.lambda_.destinations import Attributes, Deliver
 from lambdasim.lambda_.fibers import greenlets
@@ -559,7 +560,8 @@ class Simulation:
             InvalidParameterValueException: A parameter of another kind of source, or a combination that AWS refuses.
             UsageError: A parameter that this version does not have, by name.
         """
-        # In the order in which AWS looks (ESM-030).
+        # In the order in which AWS looks (ESM-030), after what no client would send (FLT-014).
+        parse_criteria(filter_criteria)
         check_numbers(batch_size, maximum_batching_window_in_seconds, maximum_concurrency)
         target, qualifier = self._target(function)
         source = self._source(event_source)
@@ -605,9 +607,13 @@ class Simulation:
             marker: Of the page before.
         Raises:
             ValidationException: Out of range.
+            InvalidParameterValueException: No marker of such a list.
             ResourceNotFoundException: There is no such function.
         """
         check_range("maxItems", 100 if max_items is None else max_items, 1, 10_000)
+        if marker is not None and not marker.isdecimal():
+            msg = "Invalid Marker"
+            raise InvalidParameterValueException(msg)
         found = [mapping for mapping in self.event_source_mappings if marker is None or mapping.number > int(marker)]
         if event_source is not None:
             arn = event_source.arn if isinstance(event_source, Queue) else event_source
@@ -620,7 +626,7 @@ class Simulation:
         size = min(100, 100 if max_items is None else max_items)
         page = found[:size]
         return ListEventSourceMappingsResult(
-            event_source_mappings=tuple(mapping.get_event_source_mapping() for mapping in page),
+            event_source_mappings=tuple(mapping.show_in_list() for mapping in page),
             next_marker=str(page[-1].number) if len(page) < len(found) else None,
         )
 

@@ -7,6 +7,8 @@ from typing import Final, Literal
 
 from attrs import frozen
 
+from lambdasim.units import MICROSECONDS, seconds
+
 _RECEIVES_AT_LEAST: Final = 5
 _RESERVED_AT_LEAST: Final = 5
 _MARGIN: Final = 5
@@ -130,7 +132,9 @@ def _of_records(setup: Setup) -> Iterator[Finding]:
         )
         yield Finding("FIFO_PARTIAL_ORDER", "info", text, {})
     per_record = setup.seconds_per_record
-    if per_record is not None and setup.batch_size * per_record > setup.timeout:
-        needed = setup.batch_size * per_record
+    # In whole microseconds: 70 times 0.1 s are 7 s.
+    needed_us = 0 if per_record is None else setup.batch_size * seconds(per_record)
+    if needed_us > setup.timeout * MICROSECONDS:
+        needed = needed_us / MICROSECONDS
         text = f"a full batch needs {needed:g} s, and the function has {setup.timeout} s"
         yield Finding("BATCH_TIME_RISK", "warning", text, {"seconds": needed, "timeout": setup.timeout})

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from attrs import evolve, frozen
 
-from lambdasim.clock import Clock, Priority
+from lambdasim.clock import Clock, Priority, Timer
 from lambdasim.clock.meters import Ledger
 from lambdasim.errors import UsageError
 from lambdasim.errors.lambda_ import (
@@ -39,6 +39,7 @@ from lambdasim.filtering.criteria import parse_criteria
 from lambdasim.lambda_ import Function
 from lambdasim.lambda_.configured import NOT_GIVEN
 from lambdasim.lambda_.names import LATEST
+from lambdasim.lambda_.targets import Target
 from lambdasim.lambda_.version import check_range
 from lambdasim.settings import Settings
 from lambdasim.sqs import Queue
@@ -55,7 +56,7 @@ class MappingSnapshot:
     """A mapping at one instant (ESM-283). The counts are those of its metrics, published or not (ESM-280)."""
 
     at_us: int
-    state: str  #: `Creating`, `Enabled` or `Disabled`
+    state: str  #: `Creating`, `Enabled`, `Updating`, `Disabling`, `Disabled`, `Enabling`, `Deleting` or `Deleted`
     phase: str  #: `stopped`, `idle` or `active`
     target: float  #: L
     concurrency_limit: int  #: n, the slots that L stands for
@@ -188,6 +189,7 @@ class EventSourceMapping:
         self.queue: Queue = queue
         self.function: Function = function
         self.qualifier: str | None = qualifier
+        self.target: Target = function.target(qualifier)
         self.configuration: MappingConfiguration = configuration
         self.filters: Filters = filters
         self._siblings = siblings
@@ -202,6 +204,8 @@ class EventSourceMapping:
         self._after_drain: Callable[[], None] | None = None
         self._drains_until_us = 0
         self._is_settling = False
+        self._transition: Timer | None = None
+        self._filters_set = filters
         luck = EsmLuck(EsmFaults() if faults is None else faults, self.clock, self._arn)
         self._pollers = Pollers(
             self,
@@ -334,6 +338,11 @@ class EventSourceMapping:
             kms_key_arn=configuration.kms_key_arn,
         )
 
+    def show_in_list(self) -> EventSourceMappingConfiguration:
+        """Return the same as a list shows it: without filters where there is a key (FLT-017)."""
+        found = self.get_event_source_mapping()
+        return found if found.kms_key_arn is None else evolve(found, filter_criteria=None)
+
     def update_event_source_mapping(
         self,
         *,
@@ -365,6 +374,12 @@ class EventSourceMapping:
         """
         self._guard()
         self._refuse_in_transition("update")
+        if enabled is not NOT_GIVEN and not isinstance(enabled, bool):
+            msg = f"enabled={enabled!r}: it is True or False"
+            raise UsageError(msg)
+        if function is not NOT_GIVEN and (not isinstance(function, Function) or function.clock is not self.clock):
+            msg = f"function={function!r}: give a function of the same simulation"
+            raise UsageError(msg)
         given = {
             "batch_size": batch_size,
             "maximum_batching_window_in_seconds": maximum_batching_window_in_seconds,
@@ -378,15 +393,26 @@ class EventSourceMapping:
         target = self.function if function is NOT_GIVEN else function
         named = self.qualifier if qualifier is NOT_GIVEN and function is NOT_GIVEN else qualifier
         named = None if named is NOT_GIVEN or named == LATEST else named
+        is_named = function is not NOT_GIVEN or qualifier is not NOT_GIVEN
+        if "filter_criteria" in changes:
+            parse_criteria(changes["filter_criteria"])
+        before = self.configuration
+        check_numbers(
+            changes.get("batch_size", before.batch_size),
+            changes.get("maximum_batching_window_in_seconds", before.maximum_batching_window_in_seconds),
+            changes.get("maximum_concurrency", before.maximum_concurrency),
+        )
         try:
-            target.target(named)
+            resolved = target.target(named)
         except ResourceNotFoundException as error:
-            msg = "Function does not exist"
-            raise InvalidParameterValueException(msg) from error
-        configuration, filters = self._check(self.queue, target, self.configuration, changes)
+            if is_named:
+                msg = "Function does not exist"
+                raise InvalidParameterValueException(msg) from error
+            resolved = self.target  # nobody asks for it here: an invoke will find it gone (ESM-152)
+        configuration, filters = self._check(self.queue, target, before, changes)
         _refuse_twin(self.queue, target, named, [sibling for sibling in self._siblings if sibling is not self])
         is_on = self.state == "Enabled"
-        self.function, self.qualifier = target, named
+        self.function, self.qualifier, self.target = target, named, resolved
         self.configuration, self.filters = configuration, filters
         self.last_modified_at_us = self.clock.now_us
         self.state_transition_reason = _USER
@@ -436,7 +462,7 @@ class EventSourceMapping:
         return advise(
             Setup(
                 visibility_timeout=queue.visibility_timeout,
-                timeout=self.function.target(self.qualifier).version.timeout,
+                timeout=self.target.version.timeout,
                 window=self.maximum_batching_window_in_seconds,
                 batch_size=self.batch_size,
                 max_receive_count=queue.max_receive_count,
@@ -446,7 +472,7 @@ class EventSourceMapping:
                 maximum_concurrencies=tuple(
                     sibling.maximum_concurrency for sibling in of_function if sibling.maximum_concurrency is not None
                 ),
-                cap=self._pollers.cap,
+                cap=self._pollers.plan_cap(),
                 is_fifo=queue.is_fifo,
                 reports_batch_item_failures=self.reports_batch_item_failures,
                 expected_groups=expected_groups,
@@ -475,21 +501,33 @@ class EventSourceMapping:
 
     def _later(self, delay: Duration, action: Callable[[], None]) -> None:
         """End a transition after so long, as a C4 event."""
-        self.clock.schedule(self.clock.now_us + seconds(delay), lambda _: action(), None, _RESULT)
+        end_us = self.clock.now_us + seconds(delay)
+        self._transition = self.clock.timer(end_us, lambda _: action(), priority=_RESULT)
+
+    def _take_effect(self, state: str) -> None:
+        """Let slots work by what is set from now on; filters that changed may follow later (FLT-019)."""
+        self.state = state
+        self._pollers.reconfigure()
+        if self.filters.texts == self._filters_set.texts:
+            return
+        self._filters_set = filters = self.filters
+        delay_us = seconds(self._filter_model.update_delay_s)
+        if delay_us:
+            at_us = self.clock.now_us + delay_us
+            self.clock.timer(at_us, self._pollers.use_filters, filters, priority=_RESULT, background=True)
+        else:
+            self._pollers.use_filters(filters)
 
     def _enable(self) -> None:
         """Begin to poll (S1)."""
-        self.state = "Enabled"
-        self._pollers.reconfigure()
+        self._take_effect("Enabled")
         self._pollers.start()
 
     def _end_updating(self) -> None:
-        self.state = "Enabled"
-        self._pollers.reconfigure()
+        self._take_effect("Enabled")
 
     def _end_disabling(self) -> None:
-        self.state = "Disabled"
-        self._pollers.reconfigure()
+        self._take_effect("Disabled")
 
     def _end_deleting(self) -> None:
         self.state = "Deleted"
@@ -498,6 +536,8 @@ class EventSourceMapping:
     def _disable(self, state: str, delay: Duration, then: Callable[[], None]) -> None:
         """Stop polling; the transition ends when the delay is over and nothing runs any more (ESM-050)."""
         self.state = state
+        if self._transition is not None:
+            self._transition.cancel()  # Lambda stops a mapping that is `Updating` (ESM-152)
         self._after_drain = then
         self._drains_until_us = self.clock.now_us + seconds(delay)
         self._pollers.stop()

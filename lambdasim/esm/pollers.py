@@ -19,7 +19,6 @@ else happens at that instant, `Clock.soon` lets the steps follow one another wit
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from enum import Enum
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Any, Final
@@ -76,6 +75,22 @@ class Phase(Enum):
     ACTIVE = "active"
 
 
+class Terms:
+    """What a mapping is told to do. A batch is gathered, invoked and judged by those it began with (ESM-052)."""
+
+    __slots__ = ("batch_size", "events", "function", "per_receive", "reports", "sure_bytes", "target", "window_us")
+
+    def __init__(self, mapping: EventSourceMapping, polling: PollModel, window: BatchWindowModel) -> None:
+        self.function: Function = mapping.function
+        self.target: Target = mapping.target
+        self.batch_size = mapping.batch_size
+        self.per_receive = min(polling.max_per_receive, mapping.batch_size)
+        self.window_us = mapping.maximum_batching_window_in_seconds * MICROSECONDS
+        self.sure_bytes = largest_sure_message(mapping.batch_size, window.payload_bytes)
+        self.reports = mapping.reports_batch_item_failures
+        self.events = EventMaker(mapping.queue, shows_empty_digest=bool(self.window_us))
+
+
 class Slot:
     """One sequential loop of receive, gather, invoke, handle the result (ESM-001)."""
 
@@ -94,9 +109,10 @@ class Slot:
         "pollers",
         "previous_end_us",
         "receive_counts",
-        "reports",
         "retries",
+        "retry_timer",
         "state",
+        "terms",
         "waits_whole",
         "window_end_us",
         "window_timer",
@@ -106,6 +122,7 @@ class Slot:
         self.pollers = pollers
         self.number = number
         self.state = SlotState.TURNING
+        self.terms = pollers.terms  # of the batch
         self.asked_us = 0  # start of the open receive
         self.asked_number = 0  # its place among the receives that began at that instant
         self.first_asked_us = 0  # start of the first of the empty receives in a row
@@ -121,12 +138,12 @@ class Slot:
         self.window_timer: Timer | None = None
         self.previous_end_us: int | None = None
         self.retries = 0
-        self.reports = False  # whether the answer to what runs says which records failed
+        self.retry_timer: Timer | None = None
         self.invocation: Invocation | None = None
 
     def make_event(self) -> dict[str, Any]:
         """Return the event of the batch."""
-        return self.pollers.events.event(self.messages, self.receive_counts)
+        return self.terms.events.event(self.messages, self.receive_counts)
 
     def finished(self, invocation: Invocation) -> None:
         """Take the end of the invocation (C3); what follows from it is a C4 event."""
@@ -136,7 +153,7 @@ class Slot:
         if invocation.is_answer_lost:  # the work is done, and the slot sees a failure of Lambda (ESM-150)
             pollers.clock.soon(pollers.on_lost, self, _RESULT)
             return
-        is_failed = invocation.outcome is not Outcome.SUCCESS and not self.reports
+        is_failed = invocation.outcome is not Outcome.SUCCESS and not self.terms.reports
         if is_failed or pollers.clock.now_us >= pollers.control_end_us:
             pollers.count_attempt(pollers.clock.now_us, failed=is_failed)
         else:
@@ -174,6 +191,7 @@ class Pollers:
         self._control_period_us = seconds(backoff.period_s, name="period_s")
         self._is_eager = scaling.demand == "nonempty_receive"
         self._configure()
+        self.filters: Filters | None = mapping.filters or None
 
         self.waits = False  #: whether a receive is open
         self.phase = Phase.STOPPED
@@ -181,6 +199,7 @@ class Pollers:
         self.allowed = self._initial  #: n
         self.slots = 0  #: m
         self.in_flight = 0  #: invocations
+        self._ceiling = self.cap  # of these; above the cap while slots go that were made under a higher one
         self._waiting: list[tuple[int, int, Slot]] = []  # POLLING, a heap by start of the receive
         self._gathering: SortedList[tuple[int, int, Slot]] = SortedList()  # GATHERING, by end of the window
         self._throttled: dict[int, Slot] = {}  # RETRY_WAIT, by number
@@ -211,28 +230,27 @@ class Pollers:
     def _configure(self) -> None:
         """Take over what the mapping is told to do."""
         mapping = self.mapping
-        self.function: Function = mapping.function
-        self._target: Target = self.function.target(mapping.qualifier)
-        self.cap = plan_cap(self._scaling, mapping.maximum_concurrency, self.function.pool.account_concurrency)
+        self.terms = Terms(mapping, self._polling, self._window)
+        self.cap = self.plan_cap()
         self._initial = min(self._scaling.initial, self.cap)
         self._saves_pollers = mapping.maximum_concurrency is None
-        self._window_us = mapping.maximum_batching_window_in_seconds * MICROSECONDS
-        self._batch_size = mapping.batch_size
-        self._per_receive = min(self._polling.max_per_receive, mapping.batch_size)
-        self._sure_bytes = largest_sure_message(mapping.batch_size, self._window.payload_bytes)
-        self.reports_failures = mapping.reports_batch_item_failures
-        self.filters: Filters | None = mapping.filters or None
-        self.events = EventMaker(self.queue, shows_empty_digest=bool(self._window_us))
+
+    def plan_cap(self) -> int:
+        """Return how many slots there may be by what the mapping is told to do (ESM-012)."""
+        mapping = self.mapping
+        return plan_cap(self._scaling, mapping.maximum_concurrency, mapping.function.pool.account_concurrency)
 
     def reconfigure(self) -> None:
         """Work by what the mapping is told to do from now on; batches that are open go on as they began (ESM-052)."""
         saved_pollers = self._saves_pollers
         self._configure()
-        if self.phase is Phase.STOPPED:
-            return
+        self._ceiling = max(self.cap, self.slots)
         if self.target > self.cap:
             self._set_target(float(self.cap))  # surplus slots end by S6 (ESM-109)
-        if self.phase is Phase.IDLE and saved_pollers != self._saves_pollers:
+        if self.phase is Phase.STOPPED:
+            return
+        is_low = not self._saves_pollers and self.target < self._initial  # only S9 may leave it so (ESM-106, ESM-110)
+        if self.phase is Phase.IDLE and (is_low or saved_pollers != self._saves_pollers):
             if self._idle_timer is not None:
                 self._idle_timer.cancel()
                 self._idle_timer = None
@@ -242,6 +260,10 @@ class Pollers:
         if self.queue.visible:
             self.notice_backlog()
         self._time_head()
+
+    def use_filters(self, filters: Filters) -> None:
+        """Let these decide about what is received from now on."""
+        self.filters = filters or None
 
     def start(self) -> None:
         """Begin to poll (S1)."""
@@ -313,7 +335,8 @@ class Pollers:
 
     def _limit_of(self, slot: Slot) -> int:
         """Return how many messages a receive of this slot asks for."""
-        limit = min(self._per_receive, self._batch_size - len(slot.messages))
+        terms = slot.terms if slot.state is SlotState.GATHERING else self.terms
+        limit = min(terms.per_receive, terms.batch_size - len(slot.messages))
         return limit if self._luck is None else self._luck.limit(limit)
 
     def _pick(self, *, at_wake: bool) -> Slot:
@@ -397,7 +420,7 @@ class Pollers:
     def _turn(self, slot: Slot) -> None:
         """Begin a turn (C5): receive what is there, or wait in line."""
         if self.phase is Phase.STOPPED:
-            self._retire()
+            self._finish(slot)
             return
         queue = self.queue
         closed = self._gather_left_over(slot) if slot.left_over else False
@@ -421,8 +444,23 @@ class Pollers:
         elif slot.state is SlotState.TURNING:
             self._wait(slot)
 
+    def _finish(self, slot: Slot) -> None:
+        """Invoke what a slot of a stopped mapping still holds from its last receive, or let it go (ESM-053)."""
+        if slot.left_over:
+            self._gather_left_over(slot)
+        if slot.state is SlotState.GATHERING:
+            self._stop_gathering(slot)
+            slot.state = SlotState.INVOKING
+        if slot.state is SlotState.INVOKING:
+            self.clock.soon(self._attempt, slot, _WORK)
+        else:
+            self._retire()
+
     def _wait(self, slot: Slot) -> None:
         """Stand in line with an open receive."""
+        if self.phase is Phase.STOPPED:  # by whoever heard of a delete
+            self._retire()
+            return
         slot.state = SlotState.POLLING
         slot.asked_us = slot.first_asked_us = now_us = self.clock.now_us
         slot.asked_number = number = self.clock.count()
@@ -454,11 +492,15 @@ class Pollers:
             self._lose(slot)
             return False
         receive_counts = [message.receive_count for message in messages]
+        if slot.state is not SlotState.GATHERING:
+            slot.terms = self.terms
         if self.filters is not None:
-            messages, receive_counts = self._filter(messages, receive_counts)
-            if not messages:
-                return self._ask_again(slot, now_us)
-        if self._window_us or self.queue.largest_body_bytes > self._sure_bytes:
+            return self._take_accepted(self.filters, slot, flight, receive_counts, now_us)
+        return self._put(slot, flight, messages, receive_counts, now_us)
+
+    def _put(self, slot: Slot, flight: Flight, messages: list[Message], receive_counts: list[int], now_us: int) -> bool:
+        """Put deliveries into the batch of a slot; return whether it is closed."""
+        if slot.terms.window_us or self.queue.largest_body_bytes > slot.terms.sure_bytes:
             return self._add(slot, flight, messages, receive_counts, now_us)
         slot.messages = messages
         slot.receive_counts = receive_counts
@@ -476,20 +518,28 @@ class Pollers:
         self._next_number += 1
         self.clock.soon(self._turn, Slot(self, self._next_number), _WORK)
 
-    def _filter(self, messages: list[Message], receive_counts: list[int]) -> tuple[list[Message], list[int]]:
-        """Delete what no filter accepts, and return the rest (ESM-230)."""
-        assert self.filters is not None
+    def _take_accepted(
+        self, filters: Filters, slot: Slot, flight: Flight, receive_counts: list[int], now_us: int
+    ) -> bool:
+        """Put what a filter accepts into the batch, and delete the rest (ESM-230); return whether it is closed."""
         kept: list[tuple[Message, int]] = []
         rejected: list[tuple[Message, int]] = []
-        for pair in zip(messages, receive_counts, strict=True):
-            (record,) = self.events.event(pair[:1], pair[1:])["Records"]
-            (kept if self.filters.accepts(record) else rejected).append(pair)
+        for pair in zip(flight.messages, receive_counts, strict=True):
+            (record,) = slot.terms.events.event(pair[:1], pair[1:])["Records"]
+            (kept if filters.accepts(record) else rejected).append(pair)
         if not rejected:
-            return messages, receive_counts
+            return self._put(slot, flight, flight.messages, receive_counts, now_us)
         self.filtered += len(rejected)
         self.held -= len(rejected)
+        if kept:
+            closed = self._put(slot, flight, [message for message, _ in kept], [count for _, count in kept], now_us)
+        else:
+            closed = self._ask_again(slot, now_us)
+        # The batch comes first: what a delete makes visible may be received before the call returns.
         self.queue.delete_batch([message for message, _ in rejected], [count for _, count in rejected])
-        return [message for message, _ in kept], [count for _, count in kept]
+        if not kept and flight.live:
+            self.queue.let_go((flight,))  # a delete was lost
+        return closed
 
     def _ask_again(self, slot: Slot, now_us: int) -> bool:
         """Let a slot receive again that got nothing it may keep (ESM-231)."""
@@ -501,13 +551,14 @@ class Pollers:
     def _add(self, slot: Slot, flight: Flight, messages: list[Message], receive_counts: list[int], now_us: int) -> bool:
         """Add deliveries to a batch, up to the payload limit; return whether it is closed."""
         is_cut = False
-        if self.queue.largest_body_bytes > self._sure_bytes:
+        terms = slot.terms
+        if self.queue.largest_body_bytes > terms.sure_bytes:
             messages, receive_counts, is_cut = self._cut(slot, flight, messages, receive_counts)
             if not messages and not slot.messages:
                 return False  # nothing but records too large for any event
         opens = not slot.messages
         if opens and messages:
-            slot.messages = messages[:] if self._window_us else messages  # others may join a copy only
+            slot.messages = messages[:] if terms.window_us else messages  # others may join a copy only
             slot.receive_counts = receive_counts
             slot.flights = [flight]
             slot.deadline_us = flight.deadline_us
@@ -517,7 +568,7 @@ class Pollers:
             slot.flights.append(flight)
             slot.deadline_us = min(slot.deadline_us, flight.deadline_us)
         is_late = slot.waits_whole and slot.state is SlotState.GATHERING and now_us >= slot.window_end_us
-        if not self._window_us or is_cut or is_late or len(slot.messages) >= self._batch_size:
+        if not terms.window_us or is_cut or is_late or len(slot.messages) >= terms.batch_size:
             if slot.state is SlotState.GATHERING:
                 self._stop_gathering(slot)
             slot.state = SlotState.INVOKING
@@ -526,7 +577,7 @@ class Pollers:
         slot.asked_number = self.clock.count()
         if opens:
             slot.state = SlotState.GATHERING
-            slot.window_end_us = plan_window_end(now_us, slot.previous_end_us, self._window_us, self._window)
+            slot.window_end_us = plan_window_end(now_us, slot.previous_end_us, terms.window_us, self._window)
             slot.waits_whole = self._window.mode == "low_traffic_20s" or (
                 self._luck is not None and self._luck.waits_as_on_quiet_queue()
             )
@@ -546,7 +597,7 @@ class Pollers:
     ) -> tuple[list[Message], list[int], bool]:
         """Split off what does not fit into the event any more (ESM-089); fail records too large for any (ESM-090)."""
         limit = self._window.payload_bytes
-        sizes = [self.events.size_bytes(*pair) for pair in zip(messages, receive_counts, strict=True)]
+        sizes = [slot.terms.events.size_bytes(*pair) for pair in zip(messages, receive_counts, strict=True)]
         fitting = [not plan_cut(0, 0, (size,), limit) for size in sizes]
         if any(fitting):
             self._fail_oversized(flight, sum(fitting))
@@ -569,6 +620,7 @@ class Pollers:
     def _gather_left_over(self, slot: Slot) -> bool:
         """Begin the next batch with what was beyond the payload limit of the last; return whether it is closed."""
         left_over, slot.left_over = slot.left_over, []
+        slot.terms = self.terms
         closed = False
         for flight, messages, receive_counts in left_over:
             if closed:
@@ -611,11 +663,12 @@ class Pollers:
         if now_us >= self.ledger.border_us:
             self.ledger.turn(now_us)
         if slot.state is SlotState.RETRY_WAIT:
-            if self._throttled.pop(slot.number, None) is None:
-                return  # it was dropped meanwhile
+            del self._throttled[slot.number]
+            slot.retry_timer = None
         elif slot.state is not SlotState.INVOKING:
             return
-        if self._target.is_gone:
+        terms = slot.terms
+        if terms.target.is_gone:
             self._fail_for_good(slot)
             return
         if self._luck is not None and self._luck.denies_access():
@@ -624,18 +677,17 @@ class Pollers:
         self.attempts += 1
         self.invoked += len(slot.messages)
         slot.state = SlotState.INVOKING
-        slot.reports = self.reports_failures
         if self._luck is not None and self._luck.fails_attempt():
             self._on_throttle(slot, now_us)
             return
         self.in_flight += 1
         try:
-            reason = self.function.begin(slot, self._target)
+            reason = terms.function.begin(slot, terms.target)
         except BaseException:  # what a handler raised leaves `run()`; the invocation goes on to its end
-            self._mark_runs(slot.messages)
+            self._mark_runs(slot)
             raise
         if reason is None:
-            self._mark_runs(slot.messages)
+            self._mark_runs(slot)
         else:
             self.in_flight -= 1
             self._on_throttle(slot, now_us)
@@ -666,6 +718,7 @@ class Pollers:
         self.slots -= len(self._waiting)
         self._waiting.clear()
         for _, _, slot in tuple(self._gathering):
+            self._settle_empty(slot, at_wake=False)
             self._stop_gathering(slot)
             slot.state = SlotState.INVOKING
             self.clock.soon(self._attempt, slot, _WORK)
@@ -679,10 +732,10 @@ class Pollers:
         """Whether nothing polls, holds or runs any more."""
         return self.phase is Phase.STOPPED and not self.slots
 
-    def _mark_runs(self, messages: Sequence[Message]) -> None:
-        arn = self.function.arn
+    def _mark_runs(self, slot: Slot) -> None:
+        messages, arn = slot.messages, slot.terms.function.arn
         # A batch may hold a message twice (ESM-094), and still be one run of it.
-        for message in dict.fromkeys(messages) if self._window_us else messages:
+        for message in dict.fromkeys(messages) if slot.terms.window_us else messages:
             if message._runs is None:
                 message._runs = arn
             elif message._run_again(arn):
@@ -692,7 +745,7 @@ class Pollers:
         """Keep a refused batch for a retry, or drop it (ESM-170 to ESM-174)."""
         self.count_attempt(now_us, failed=True)
         self.failed += len(slot.messages)
-        timeout_us = self._target.version.timeout_us
+        timeout_us = slot.terms.target.version.timeout_us
         again = plan_retry(now_us, slot.retries, slot.deadline_us, timeout_us, self._retry, self._delayed)
         slot.retries += 1
         if again.at_us is None or self.phase is Phase.STOPPED:
@@ -700,14 +753,17 @@ class Pollers:
         else:
             slot.state = SlotState.RETRY_WAIT
             self._throttled[slot.number] = slot
-            self.clock.schedule(again.at_us, self._attempt, slot, Priority.RETRY.value)
+            slot.retry_timer = self.clock.timer(again.at_us, self._attempt, slot, priority=Priority.RETRY.value)
 
     def _delayed(self, delay_us: int) -> int:
         return delay_us if self._luck is None else self._luck.delay_us(delay_us)
 
     def _drop(self, slot: Slot) -> None:
         """Forget the records of a slot; they come back at their own deadlines (ESM-173)."""
-        self._throttled.pop(slot.number, None)
+        if slot.retry_timer is not None:
+            slot.retry_timer.cancel()
+            slot.retry_timer = None
+            del self._throttled[slot.number]
         self.dropped += len(slot.messages)
         if self.clock.trace.active:
             self.clock.trace.add((self.clock.now_us, DROPPED, self.mapping, slot.messages))
@@ -735,7 +791,7 @@ class Pollers:
         messages, receive_counts = slot.messages, slot.receive_counts
         if invocation.outcome is not Outcome.SUCCESS:
             verdict = FAILURE
-        elif slot.reports and invocation.result is not None:
+        elif slot.terms.reports and invocation.result is not None:
             verdict = plan_response(invocation.result, {message.message_id for message in messages})
         else:
             verdict = SUCCESS
@@ -762,10 +818,10 @@ class Pollers:
                 self.queue.let_go(slot.flights)
                 break
         self._end_turn(slot)
-        if not slot.reports and not self._has_warned and _names_failures(invocation.result):
+        if not slot.terms.reports and not self._has_warned and _names_failures(invocation.result):
             self._has_warned = True
             msg = (
-                f"{self.function.name} returned batchItemFailures, and the mapping of {self.queue.name} has no "
+                f"{slot.terms.function.name} returned batchItemFailures, and the mapping of {self.queue.name} has no "
                 "ReportBatchItemFailures: the whole batch was deleted, as AWS does"
             )
             warnings.warn(msg, stacklevel=2)
@@ -795,6 +851,7 @@ class Pollers:
     def _retire(self) -> None:
         """Count a slot out. The last one that did not wait may leave a mapping that has become idle."""
         self.slots -= 1
+        self._ceiling = max(self.cap, min(self._ceiling, self.slots))
         if self.phase is Phase.STOPPED:
             if not self.slots:
                 self.mapping.on_drained()
@@ -935,7 +992,7 @@ class Pollers:
                 self.control_end_us = self._t0_us + -(-late_us // self._control_period_us) * self._control_period_us
                 self.attempts_finished = self._attempts_failed = 0
         self.attempts_finished += 1
-        if failed and self._backoff.enabled:
+        if failed and self._backoff.enabled and self.phase is not Phase.STOPPED:
             self._attempts_failed += 1
             if self._control is None:
                 self._control = self.clock.timer(
@@ -972,7 +1029,7 @@ class Pollers:
         assert self.allowed == slots_of(self.target), f"{name}: {self.allowed} slots allowed at target {self.target}"
         assert self.in_flight <= self.slots, f"{name}: {self.in_flight} in flight with {self.slots} slots"
         if self._luck is None:  # slots that live beyond their time are over the cap for a turn (ESM-107)
-            assert self.in_flight <= self.cap, f"{name}: {self.in_flight} in flight, the cap is {self.cap}"
+            assert self.in_flight <= self._ceiling, f"{name}: {self.in_flight} in flight, the cap is {self.cap}"
         assert len(self._waiting) + len(self._gathering) <= self.slots, f"{name}: more slots wait than there are"
         assert all(slot.state is SlotState.POLLING for _, _, slot in self._waiting)
         assert all(slot.state is SlotState.GATHERING for _, _, slot in self._gathering)

@@ -329,8 +329,11 @@ class Metrics:
         if not mapping.publishes_event_counts or name not in _MAPPING_SUMS:
             return {}
         # A poll that found nothing is a datum of 0 (ESM-280).
-        empty = mapping.empty_receives_by_minute() if name == "PolledEventCount" else {}
-        sums = {**dict.fromkeys(empty, 0), **dict(mapping.ledger.sums(_MAPPING_SUMS[name]))}
+        is_filtered = name == "FilteredOutEventCount" and bool(mapping.filters)
+        looked = list(mapping.empty_receives_by_minute()) if is_filtered or name == "PolledEventCount" else []
+        if is_filtered:  # of a poll whose records all passed too
+            looked += [minute for minute, _ in mapping.ledger.sums(_MAPPING_SUMS["PolledEventCount"])]
+        sums = {**dict.fromkeys(sorted(looked), 0), **dict(mapping.ledger.sums(_MAPPING_SUMS[name]))}
         return {minute: [(total, 1)] for minute, total in sums.items()}
 
 
