@@ -1,8 +1,19 @@
 """Amazon SQS and AWS Lambda in memory, on simulated time."""
 
 from lambdasim.clock import Benign, Clock, Seeded
-from lambdasim.esm import BackoffModel, BatchWindowModel, EventSourceMapping, PollModel, ScalingModel, ThrottleRetry
+from lambdasim.esm import (
+    BackoffModel,
+    BatchWindowModel,
+    EsmFaults,
+    EventSourceMapping,
+    LifecycleModel,
+    PollModel,
+    ScalingModel,
+    ThrottleRetry,
+    fifo_failures,
+)
 from lambdasim.faults import Faults
+from lambdasim.filtering import FilterModel, compile_pattern
 from lambdasim.lambda_ import (
     AsyncFaults,
     AsyncModel,
@@ -34,12 +45,15 @@ __all__ = [
     "ColdStartModel",
     "ConcurrencyPool",
     "EnvironmentModel",
+    "EsmFaults",
     "EventSourceMapping",
     "Faults",
+    "FilterModel",
     "Function",
     "InvocationTimedOut",
     "LambdaFaults",
     "LambdaLimits",
+    "LifecycleModel",
     "PollModel",
     "PriceBook",
     "ProvisioningModel",
@@ -55,4 +69,6 @@ __all__ = [
     "SqsFaults",
     "ThrottleRetry",
     "__version__",
+    "compile_pattern",
+    "fifo_failures",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from attrs import field, frozen
 
+from lambdasim.esm.faults import EsmFaults
 from lambdasim.lambda_.faults import AsyncFaults, LambdaFaults
 from lambdasim.settings import number
 from lambdasim.sqs.faults import SqsFaults
@@ -12,11 +13,11 @@ from lambdasim.sqs.faults import SqsFaults
 @frozen(kw_only=True, slots=False)
 class Faults(SqsFaults, LambdaFaults):
     """
-    What may go wrong in a simulation; given as `faults=` to it, or narrower to one queue or function.
+    What may go wrong in a simulation; given as `faults=` to it, or narrower to one queue, function or mapping.
 
     A field at its off value means that nothing of the kind ever happens, and nobody is asked. Any other value permits
-    it, and is its probability for whoever draws lots. The fields are those of `SqsFaults`, `LambdaFaults` and
-    `AsyncFaults`; where a name would not say enough it begins with that of its group.
+    it, and is its probability for whoever draws lots. The fields are those of `SqsFaults`, `LambdaFaults`,
+    `AsyncFaults` and `EsmFaults`; a name that two of them share begins with that of its group.
     """
 
     order: float = field(default=0.0, validator=number(0, 1))  #: see `AsyncFaults.order`
@@ -24,6 +25,17 @@ class Faults(SqsFaults, LambdaFaults):
     async_duplicate: float = field(default=0.0, validator=number(0, 1))  #: see `AsyncFaults.duplicate`
     event_lost: float = field(default=0.0, validator=number(0, 1))  #: see `AsyncFaults.event_lost`
     delivery_fails: float = field(default=0.0, validator=number(0, 1))  #: see `AsyncFaults.delivery_fails`
+
+    dispatch: float = field(default=0.0, validator=number(0, 1))  #: see `EsmFaults.dispatch`
+    esm_poll_error: float = field(default=0.0, validator=number(0, 1))  #: see `EsmFaults.poll_error`
+    split_receive: float = field(default=0.0, validator=number(0, 1))  #: see `EsmFaults.split_receive`
+    poller_lost: float = field(default=0.0, validator=number(0, 1))  #: see `EsmFaults.poller_lost`
+    delete_fails: float = field(default=0.0, validator=number(0, 1))  #: see `EsmFaults.delete_fails`
+    system_error: float = field(default=0.0, validator=number(0, 1))  #: see `EsmFaults.system_error`
+    overshoot: float = field(default=0.0, validator=number(0, 1))  #: see `EsmFaults.overshoot`
+    esm_retry_delay: float = field(default=0.0, validator=number(0, 1))  #: see `EsmFaults.retry_delay`
+    window: float = field(default=0.0, validator=number(0, 1))  #: see `EsmFaults.window`
+    disabled_by_lambda: float = field(default=0.0, validator=number(0, 1))  #: see `EsmFaults.disabled_by_lambda`
 
     @property
     def asynchronous(self) -> AsyncFaults:
@@ -36,8 +48,24 @@ class Faults(SqsFaults, LambdaFaults):
             delivery_fails=self.delivery_fails,
         )
 
+    @property
+    def mapping(self) -> EsmFaults:
+        """What concerns event source mappings."""
+        return EsmFaults(
+            dispatch=self.dispatch,
+            poll_error=self.esm_poll_error,
+            split_receive=self.split_receive,
+            poller_lost=self.poller_lost,
+            delete_fails=self.delete_fails,
+            system_error=self.system_error,
+            overshoot=self.overshoot,
+            retry_delay=self.esm_retry_delay,
+            window=self.window,
+            disabled_by_lambda=self.disabled_by_lambda,
+        )
 
-GROUPS = (SqsFaults, LambdaFaults, AsyncFaults)
+
+GROUPS = (SqsFaults, LambdaFaults, AsyncFaults, EsmFaults)
 
 
 def sqs_part(faults: object) -> SqsFaults | None:
@@ -53,3 +81,8 @@ def lambda_part(faults: object) -> LambdaFaults | None:
 def async_part(faults: object) -> AsyncFaults | None:
     """Return what concerns asynchronous invocations; None where nothing does."""
     return faults.asynchronous if isinstance(faults, Faults) else faults if isinstance(faults, AsyncFaults) else None
+
+
+def esm_part(faults: object) -> EsmFaults | None:
+    """Return what concerns event source mappings; None where nothing does."""
+    return faults.mapping if isinstance(faults, Faults) else faults if isinstance(faults, EsmFaults) else None

@@ -14,10 +14,11 @@ from lambdasim.clock import Chooser, Clock, Priority, Record, Subscription, Task
 from lambdasim.errors import ResponseLostError, UsageError
 from lambdasim.errors.lambda_ import InvalidParameterValueException, ResourceNotFoundException
 from lambdasim.errors.sqs import QueueDoesNotExist, RequestThrottled
-from lambdasim.esm import EventSourceMapping
+from lambdasim.esm import EsmFaults, EventSourceMapping
 from lambdasim.esm.limits import MAPPING_SETTINGS
-from lambdasim.esm.mapping import check_numbers
-from lambdasim.faults import GROUPS, async_part, lambda_part, sqs_part
+from lambdasim.esm.mapping import ListEventSourceMappingsResult, check_numbers
+from lambdasim.faults import GROUPS, Faults, async_part, esm_part, lambda_part, sqs_part
+from lambdasim.filtering.criteria import parse_criteria
 from lambdasim.lambda_ import AsyncFaults, Function, InvokeResult, LambdaFaults, LambdaLimits, PriceBook, RpsModel
 from lambdasim.lambda_.destinations import Attributes, Deliver
 from lambdasim.lambda_.fibers import greenlets
@@ -25,7 +26,7 @@ from lambdasim.lambda_.limits import FUNCTION_SETTINGS, DurationLike
 from lambdasim.lambda_.names import check_qualifier, one_qualifier
 from lambdasim.lambda_.registry import AccountSettings, Functions, LambdaEndpoint, ListFunctionsResult
 from lambdasim.lambda_.remote import Remote, Wire
-from lambdasim.lambda_.version import Handler
+from lambdasim.lambda_.version import Handler, check_range
 from lambdasim.metrics import Metrics
 from lambdasim.settings import Settings
 from lambdasim.sqs import Endpoint, Queue, Registry, SqsConfig, SqsFaults
@@ -169,7 +170,7 @@ class Simulation:
         region: str = "us-east-1",
         account_id: str = "123456789012",
         concurrent_executions: int | None = None,
-        faults: SqsFaults | LambdaFaults | AsyncFaults | None = None,
+        faults: SqsFaults | LambdaFaults | AsyncFaults | EsmFaults | None = None,
         choices: Chooser | None = None,
         settings: Iterable[object] = (),
         execution: str = "plain",
@@ -213,7 +214,7 @@ class Simulation:
         """Show the instant and how much there is."""
         return (
             f"<simulation at {self.now} s: {len(self._registry.queues)} queues, {len(self.functions)} functions, "
-            f"{len(self._mappings)} mappings>"
+            f"{len(self.event_source_mappings)} mappings>"
         )
 
     # ---- time
@@ -544,8 +545,11 @@ class Simulation:
         maximum_batching_window_in_seconds: int = 0,
         maximum_concurrency: int | None = None,
         function_response_types: Sequence[str] = (),
+        filter_criteria: Mapping[str, Any] | None = None,
         enabled: bool = True,
         metrics: Sequence[str] = (),
+        kms_key_arn: str | None = None,
+        faults: EsmFaults | Faults | None = None,
         settings: Iterable[object] = (),
         **others: object,
     ) -> EventSourceMapping:
@@ -556,7 +560,8 @@ class Simulation:
             InvalidParameterValueException: A parameter of another kind of source, or a combination that AWS refuses.
             UsageError: A parameter that this version does not have, by name.
         """
-        # In the order in which AWS looks (ESM-030).
+        # In the order in which AWS looks (ESM-030), after what no client would send (FLT-014).
+        parse_criteria(filter_criteria)
         check_numbers(batch_size, maximum_batching_window_in_seconds, maximum_concurrency)
         target, qualifier = self._target(function)
         source = self._source(event_source)
@@ -574,13 +579,56 @@ class Simulation:
             maximum_batching_window_in_seconds=maximum_batching_window_in_seconds,
             maximum_concurrency=maximum_concurrency,
             function_response_types=function_response_types,
+            filter_criteria=filter_criteria,
             enabled=enabled,
             metrics=metrics,
+            kms_key_arn=kms_key_arn,
+            faults=esm_part(self.faults if faults is None else faults),
             settings=narrower,
             siblings=self._mappings.values(),
         )
         self._mappings[mapping.uuid] = mapping
         return mapping
+
+    def list_event_source_mappings(
+        self,
+        event_source: Queue | str | None = None,
+        function: Function | str | None = None,
+        max_items: int | None = None,
+        marker: str | None = None,
+    ) -> ListEventSourceMappingsResult:
+        """
+        Return a page of the mappings, in order of creation (ESM-035).
+
+        Args:
+            event_source: Only those of this queue: itself, or its ARN.
+            function: Only those of this function: itself, its name or ARN; with a qualifier only those of that.
+            max_items: 1 to 100 (None).
+            marker: Of the page before.
+        Raises:
+            ValidationException: Out of range.
+            InvalidParameterValueException: No marker of such a list.
+            ResourceNotFoundException: There is no such function.
+        """
+        check_range("maxItems", 100 if max_items is None else max_items, 1, 10_000)
+        if marker is not None and not marker.isdecimal():
+            msg = "Invalid Marker"
+            raise InvalidParameterValueException(msg)
+        found = [mapping for mapping in self.event_source_mappings if marker is None or mapping.number > int(marker)]
+        if event_source is not None:
+            arn = event_source.arn if isinstance(event_source, Queue) else event_source
+            found = [mapping for mapping in found if mapping.queue.arn == arn]
+        if function is not None:
+            target, qualifier = self._lambda.find(function)
+            found = [mapping for mapping in found if mapping.function is target]
+            if qualifier is not None:
+                found = [mapping for mapping in found if mapping.qualifier == check_qualifier(qualifier)]
+        size = min(100, 100 if max_items is None else max_items)
+        page = found[:size]
+        return ListEventSourceMappingsResult(
+            event_source_mappings=tuple(mapping.show_in_list() for mapping in page),
+            next_marker=str(page[-1].number) if len(page) < len(found) else None,
+        )
 
     def feed(
         self,
@@ -643,7 +691,7 @@ class Simulation:
             ResourceNotFoundException: There is none (ESM-033).
         """
         found = self._mappings.get(uuid)
-        if found is None:
+        if found is None or found.is_deleted:
             msg = "The resource you requested does not exist."
             raise ResourceNotFoundException(msg)
         return found
@@ -661,7 +709,7 @@ class Simulation:
     @property
     def event_source_mappings(self) -> tuple[EventSourceMapping, ...]:
         """All mappings, in order of creation."""
-        return tuple(self._mappings.values())
+        return tuple(mapping for mapping in self._mappings.values() if not mapping.is_deleted)
 
     # ---- looking
 

@@ -1,14 +1,29 @@
 """The event source mapping: joins a queue and a function."""
 
-from lambdasim.esm.limits import BackoffModel, BatchWindowModel, PollModel, ScalingModel, ThrottleRetry
-from lambdasim.esm.mapping import EventSourceMapping, MappingSnapshot
+from lambdasim.esm.advice import Finding
+from lambdasim.esm.faults import EsmFaults
+from lambdasim.esm.limits import (
+    BackoffModel,
+    BatchWindowModel,
+    LifecycleModel,
+    PollModel,
+    ScalingModel,
+    ThrottleRetry,
+)
+from lambdasim.esm.mapping import EventSourceMapping, EventSourceMappingConfiguration, MappingSnapshot
+from lambdasim.esm.responses import fifo_failures
 
 __all__ = [
     "BackoffModel",
     "BatchWindowModel",
+    "EsmFaults",
     "EventSourceMapping",
+    "EventSourceMappingConfiguration",
+    "Finding",
+    "LifecycleModel",
     "MappingSnapshot",
     "PollModel",
     "ScalingModel",
     "ThrottleRetry",
+    "fifo_failures",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from attrs import frozen
@@ -60,7 +60,14 @@ class Retry:
     at_us: int | None  #: None: dropped
 
 
-def plan_retry(now_us: int, retries: int, deadline_us: int, timeout_us: int, model: ThrottleRetry) -> Retry:
+def plan_retry(
+    now_us: int,
+    retries: int,
+    deadline_us: int,
+    timeout_us: int,
+    model: ThrottleRetry,
+    delayed: Callable[[int], int] | None = None,
+) -> Retry:
     """
     Decide about a batch that was throttled at *now_us* after *retries* retries (ESM-170 to ESM-174).
 
@@ -70,8 +77,11 @@ def plan_retry(now_us: int, retries: int, deadline_us: int, timeout_us: int, mod
         deadline_us: Earliest end of a visibility timeout in the batch.
         timeout_us: Of the function.
         model: The figures.
+        delayed: Says how long a usual delay becomes; None: it stays (`esm.retry_delay`).
     """
     delay_us = min(seconds(model.base_s) * model.factor**retries, seconds(model.max_delay_s))
+    if delayed is not None:
+        delay_us = delayed(delay_us)
     at_us = now_us + delay_us
     if model.drop_rule == "visibility_exceeded":
         return Retry(None if at_us >= deadline_us else at_us)

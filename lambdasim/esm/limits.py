@@ -6,6 +6,7 @@ from typing import ClassVar, Final, Literal
 
 from attrs import evolve, field, frozen
 
+from lambdasim.filtering import FilterModel
 from lambdasim.settings import flag, number, one_of, span, whole
 from lambdasim.units import Duration
 
@@ -51,6 +52,8 @@ class PollModel:
 
     wait_s: int = field(default=20, validator=whole(1, 20))
     max_per_receive: int = field(default=10, validator=whole(1, 10))
+    dispatch: Literal["greedy", "round_robin"] = field(default="greedy", validator=one_of("greedy", "round_robin"))
+    #: who gets the next message: an open batch until it is full, or slots in turns (ESM-083, ESM-084)
 
 
 @frozen(kw_only=True)
@@ -61,6 +64,14 @@ class BatchWindowModel:
         default="previous_completion", validator=one_of("previous_completion", "first_record")
     )
     payload_bytes: int = field(default=6_291_456, validator=whole(1))
+    mode: Literal["exact", "low_traffic_20s"] = field(default="exact", validator=one_of("exact", "low_traffic_20s"))
+    #: whether a window ends when it ends, or when the receive returns that is open then (ESM-088)
+    low_traffic_wait_s: Duration = field(default=20, validator=span(is_positive=True))
+
+    LOW_TRAFFIC: ClassVar[BatchWindowModel]
+
+
+BatchWindowModel.LOW_TRAFFIC = BatchWindowModel(mode="low_traffic_20s")
 
 
 @frozen(kw_only=True)
@@ -96,4 +107,28 @@ class ThrottleRetry:
 
 ThrottleRetry.SEED = ThrottleRetry(drop_rule="visibility_exceeded")
 
-MAPPING_SETTINGS: Final = (ScalingModel, PollModel, BatchWindowModel, BackoffModel, ThrottleRetry)
+
+@frozen(kw_only=True)
+class LifecycleModel:
+    """How long changes of state take (ESM-050)."""
+
+    creating_s: Duration = field(default=0, validator=span())
+    enabling_s: Duration = field(default=0, validator=span())
+    updating_s: Duration = field(default=0, validator=span())
+    disabling_s: Duration = field(default=0, validator=span())
+    deleting_s: Duration = field(default=0, validator=span())
+
+    REALISTIC: ClassVar[LifecycleModel]
+
+
+LifecycleModel.REALISTIC = LifecycleModel(creating_s=30, enabling_s=30, updating_s=30, disabling_s=30, deleting_s=30)
+
+MAPPING_SETTINGS: Final = (
+    ScalingModel,
+    PollModel,
+    BatchWindowModel,
+    BackoffModel,
+    ThrottleRetry,
+    LifecycleModel,
+    FilterModel,
+)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-from lambdasim.clock import Clock, Priority
+from lambdasim.clock import Clock, Priority, Timer
 from lambdasim.clock.meters import Ledger
 from lambdasim.errors import UsageError
 from lambdasim.errors.lambda_ import (
     InvalidParameterValueException,
     ResourceConflictException,
+    ResourceInUseException,
+    ResourceNotFoundException,
 )
+from lambdasim.esm.advice import Finding, Setup, advise
+from lambdasim.esm.faults import EsmFaults, EsmLuck
 from lambdasim.esm.limits import (
     BATCH_SIZE_MAX,
     BATCH_SIZE_MAX_WITHOUT_WINDOW,
@@ -24,18 +28,27 @@ from lambdasim.esm.limits import (
     WINDOW_MAX_S,
     BackoffModel,
     BatchWindowModel,
+    LifecycleModel,
     PollModel,
     ScalingModel,
     ThrottleRetry,
 )
 from lambdasim.esm.pollers import Pollers
-from lambdasim.esm.scaling import plan_cap
+from lambdasim.filtering import FilterModel, Filters
+from lambdasim.filtering.criteria import parse_criteria
 from lambdasim.lambda_ import Function
+from lambdasim.lambda_.configured import NOT_GIVEN
+from lambdasim.lambda_.names import LATEST
+from lambdasim.lambda_.targets import Target
 from lambdasim.lambda_.version import check_range
 from lambdasim.settings import Settings
 from lambdasim.sqs import Queue
+from lambdasim.units import MICROSECONDS, Duration, seconds
 
 EVENT_COUNT: Final = "EventCount"
+_USER: Final = "USER_INITIATED"
+_LAMBDA: Final = "LAMBDA_INITIATED"
+_RESULT: Final = Priority.RESULT.value
 
 
 @frozen(kw_only=True)
@@ -43,7 +56,7 @@ class MappingSnapshot:
     """A mapping at one instant (ESM-283). The counts are those of its metrics, published or not (ESM-280)."""
 
     at_us: int
-    state: str  #: `Creating`, `Enabled` or `Disabled`
+    state: str  #: `Creating`, `Enabled`, `Updating`, `Disabling`, `Disabled`, `Enabling`, `Deleting` or `Deleted`
     phase: str  #: `stopped`, `idle` or `active`
     target: float  #: L
     concurrency_limit: int  #: n, the slots that L stands for
@@ -61,6 +74,47 @@ class MappingSnapshot:
     empty_receives: int  #: receives that ended without a message
 
 
+@frozen(kw_only=True)
+class MappingConfiguration:
+    """What a mapping is told to do (ESM-020)."""
+
+    batch_size: int = 10
+    maximum_batching_window_in_seconds: int = 0
+    maximum_concurrency: int | None = None
+    function_response_types: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+    patterns: tuple[str | None, ...] = ()
+    kms_key_arn: str | None = None
+
+
+@frozen(kw_only=True)
+class EventSourceMappingConfiguration:
+    """A mapping as operations answer it (ESM-040); nested members are given flat."""
+
+    uuid: str
+    event_source_mapping_arn: str
+    event_source_arn: str
+    function_arn: str  #: with the qualifier
+    batch_size: int
+    maximum_batching_window_in_seconds: int
+    function_response_types: tuple[str, ...]
+    state: str
+    state_transition_reason: str
+    last_modified_at_us: int
+    filter_criteria: Mapping[str, Any] | None
+    maximum_concurrency: int | None
+    metrics: tuple[str, ...]
+    kms_key_arn: str | None
+
+
+@frozen(kw_only=True)
+class ListEventSourceMappingsResult:
+    """A page of mappings, in order of creation (ESM-035)."""
+
+    event_source_mappings: tuple[EventSourceMappingConfiguration, ...]
+    next_marker: str | None = None  #: where the next page begins; None on the last
+
+
 class EventSourceMapping:
     """
     Reads a queue on behalf of a function.
@@ -73,18 +127,22 @@ class EventSourceMapping:
         maximum_batching_window_in_seconds: 0 to 300; on a FIFO queue 0.
         maximum_concurrency: 2 to 1,000; None for no limit of its own.
         function_response_types: `("ReportBatchItemFailures",)` or nothing.
+        filter_criteria: AWS's form: `{"Filters": [{"Pattern": "…"}]}`; None for none.
         enabled: Whether it polls.
         metrics: `("EventCount",)` publishes the counts of events as metrics.
-        settings: `ScalingModel`, `PollModel`, `BatchWindowModel`, `BackoffModel`, `ThrottleRetry`, at most one of each.
+        kms_key_arn: Kept, and shown; it changes nothing else (FLT-017).
+        faults: What may go wrong here.
+        settings: `ScalingModel`, `PollModel`, `BatchWindowModel`, `BackoffModel`, `ThrottleRetry`, `LifecycleModel`,
+            `FilterModel`, at most one of each.
         siblings: The mappings there are already; a second one of the same queue and function is refused.
     Raises:
-        ValidationException: A number out of its range.
+        ValidationException: A number out of its range, or a pattern that is too long.
         InvalidParameterValueException: A combination that AWS refuses, such as a visibility timeout below the
-            function's timeout.
+            function's timeout, or a pattern that is not valid.
         ResourceConflictException: The mapping exists already.
         UsageError: Two clocks, or a value that means nothing here.
 
-    Rules: ESM-020, ESM-030, ESM-032, ESM-050, ESM-051.
+    Rules: ESM-020, ESM-030, ESM-032, ESM-040, ESM-050 to ESM-054.
     """
 
     def __init__(
@@ -97,8 +155,11 @@ class EventSourceMapping:
         maximum_batching_window_in_seconds: int = 0,
         maximum_concurrency: int | None = None,
         function_response_types: Sequence[str] = (),
+        filter_criteria: Mapping[str, Any] | None = None,
         enabled: bool = True,
         metrics: Sequence[str] = (),
+        kms_key_arn: str | None = None,
+        faults: EsmFaults | None = None,
         settings: Iterable[object] | Settings = (),
         siblings: Iterable[EventSourceMapping] = (),
     ) -> None:
@@ -107,16 +168,134 @@ class EventSourceMapping:
         if queue.clock is not function.clock:
             msg = f"{queue!r} and {function!r} live on two clocks; make both with the same one"
             raise UsageError(msg)
-        check_numbers(batch_size, maximum_batching_window_in_seconds, maximum_concurrency)
-        _check_words("function_response_types", function_response_types, REPORT_BATCH_ITEM_FAILURES)
-        _check_words("metrics", metrics, EVENT_COUNT)
-        if queue.is_fifo and maximum_batching_window_in_seconds:
+        self._filter_model = settings.get(FilterModel)
+        configuration, filters = self._check(
+            queue,
+            function,
+            MappingConfiguration(),
+            {
+                "batch_size": batch_size,
+                "maximum_batching_window_in_seconds": maximum_batching_window_in_seconds,
+                "maximum_concurrency": maximum_concurrency,
+                "function_response_types": function_response_types,
+                "filter_criteria": filter_criteria,
+                "metrics": metrics,
+                "kms_key_arn": kms_key_arn,
+            },
+        )
+        _refuse_twin(queue, function, qualifier, siblings)
+
+        self.clock: Clock = queue.clock
+        self.queue: Queue = queue
+        self.function: Function = function
+        self.qualifier: str | None = qualifier
+        self.target: Target = function.target(qualifier)
+        self.configuration: MappingConfiguration = configuration
+        self.filters: Filters = filters
+        self._siblings = siblings
+        self._lifecycle = settings.get(LifecycleModel)
+        identifiers = self.clock.identifiers
+        series = identifiers.series("event source mapping", f"{queue.arn}/{function.arn}")
+        self.uuid: str = series.text(series.next())
+        self.number: int = identifiers.series("event source mapping", "").next()  #: order of creation
+        self.is_deleted: bool = False
+        self.state_transition_reason: str = _USER
+        self.last_modified_at_us: int = self.clock.now_us
+        self._after_drain: Callable[[], None] | None = None
+        self._drains_until_us = 0
+        self._is_settling = False
+        self._transition: Timer | None = None
+        self._filters_set = filters
+        luck = EsmLuck(EsmFaults() if faults is None else faults, self.clock, self._arn)
+        self._pollers = Pollers(
+            self,
+            scaling=settings.get(ScalingModel),
+            polling=settings.get(PollModel),
+            window=settings.get(BatchWindowModel),
+            backoff=settings.get(BackoffModel),
+            retry=settings.get(ThrottleRetry),
+            luck=luck if luck.is_any else None,
+        )
+        self.state = "Creating" if enabled else "Disabled"
+        if enabled:
+            self._later(self._lifecycle.creating_s, self._enable)
+
+    def __repr__(self) -> str:
+        """Show both ends and the state."""
+        return f"<event source mapping {self.queue.name} -> {self.function.name}, {self.state}>"
+
+    # ---- what it is told
+
+    @property
+    def _arn(self) -> str:
+        config = self.queue.config
+        account_id = self.function.arn.split(":")[4]
+        return f"arn:{config.partition}:lambda:{config.region}:{account_id}:event-source-mapping:{self.uuid}"
+
+    @property
+    def function_arn(self) -> str:
+        """Of what is invoked, with the qualifier."""
+        return self.function.arn if self.qualifier is None else f"{self.function.arn}:{self.qualifier}"
+
+    @property
+    def batch_size(self) -> int:
+        """Records that a batch may have."""
+        return self.configuration.batch_size
+
+    @property
+    def maximum_batching_window_in_seconds(self) -> int:
+        """How long a batch is gathered."""
+        return self.configuration.maximum_batching_window_in_seconds
+
+    @property
+    def maximum_concurrency(self) -> int | None:
+        """How many invocations may be in flight; None for no limit of its own."""
+        return self.configuration.maximum_concurrency
+
+    @property
+    def function_response_types(self) -> tuple[str, ...]:
+        """Whether the function says which records failed."""
+        return self.configuration.function_response_types
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """What is published."""
+        return self.configuration.metrics
+
+    @property
+    def filter_criteria(self) -> dict[str, Any] | None:
+        """The filters in AWS's form; None without any."""
+        patterns = self.configuration.patterns
+        if not patterns:
+            return None
+        return {"Filters": [{} if pattern is None else {"Pattern": pattern} for pattern in patterns]}
+
+    def _check(
+        self, queue: Queue, function: Function, before: MappingConfiguration, changes: Mapping[str, Any]
+    ) -> tuple[MappingConfiguration, Filters]:
+        """Return a configuration with these changes, and its filters, in the order in which AWS looks (ESM-030)."""
+        given = dict(changes)
+        if "filter_criteria" in given:
+            given["patterns"] = parse_criteria(given.pop("filter_criteria"))
+        check_numbers(
+            given.get("batch_size", before.batch_size),
+            given.get("maximum_batching_window_in_seconds", before.maximum_batching_window_in_seconds),
+            given.get("maximum_concurrency", before.maximum_concurrency),
+        )
+        for name, allowed in (("function_response_types", REPORT_BATCH_ITEM_FAILURES), ("metrics", EVENT_COUNT)):
+            if name in given:
+                given[name] = () if given[name] is None else given[name]
+                _check_words(name, given[name], allowed)
+                given[name] = tuple(given[name])
+        after = evolve(before, **given)
+        window_s, size = after.maximum_batching_window_in_seconds, after.batch_size
+        if queue.is_fifo and window_s:
             msg = "Batching window is not supported for FIFO queues"
             raise InvalidParameterValueException(msg)
-        if queue.is_fifo and batch_size > BATCH_SIZE_MAX_WITHOUT_WINDOW:
+        if queue.is_fifo and size > BATCH_SIZE_MAX_WITHOUT_WINDOW:
             msg = "Batch size must not be greater than 10 for FIFO queues"
             raise InvalidParameterValueException(msg)
-        if batch_size > BATCH_SIZE_MAX_WITHOUT_WINDOW and not maximum_batching_window_in_seconds:
+        if size > BATCH_SIZE_MAX_WITHOUT_WINDOW and not window_s:
             msg = "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10"
             raise InvalidParameterValueException(msg)
         if queue.visibility_timeout < function.timeout:
@@ -125,48 +304,269 @@ class EventSourceMapping:
                 f"{function.timeout} seconds"
             )
             raise InvalidParameterValueException(msg)
+        filters = Filters(after.patterns, source="sqs", model=self._filter_model)
         if queue.config.region != function.region:
             msg = "Event source and function must be in the same region."
             raise InvalidParameterValueException(msg)
-        for sibling in siblings:
-            if sibling.queue is queue and sibling.function is function and sibling.qualifier == qualifier:
-                msg = (
-                    f'An event source mapping with SQS arn (" {queue.arn} ") and function (" {function.name} ") '
-                    f"already exists. Please update or delete the existing mapping with UUID {sibling.uuid}"
-                )
-                raise ResourceConflictException(msg)
+        return after, filters
 
-        self.clock: Clock = queue.clock
-        self.queue: Queue = queue
-        self.function: Function = function
-        self.qualifier: str | None = qualifier
-        self.function_arn: str = function.arn if qualifier is None else f"{function.arn}:{qualifier}"
-        self.batch_size: int = batch_size
-        self.maximum_batching_window_in_seconds: int = maximum_batching_window_in_seconds
-        self.maximum_concurrency: int | None = maximum_concurrency
-        self.function_response_types = tuple(function_response_types)
-        self.metrics = tuple(metrics)
-        identifiers = self.clock.identifiers
-        series = identifiers.series("event source mapping", f"{queue.arn}/{function.arn}")
-        self.uuid: str = series.text(series.next())
-        self.number: int = identifiers.series("event source mapping", "").next()  #: order of creation
-        scaling = settings.get(ScalingModel)
-        self._pollers = Pollers(
-            self,
-            cap=plan_cap(scaling, maximum_concurrency, function.pool.account_concurrency),
-            scaling=scaling,
-            polling=settings.get(PollModel),
-            window=settings.get(BatchWindowModel),
-            backoff=settings.get(BackoffModel),
-            retry=settings.get(ThrottleRetry),
+    # ---- operations
+
+    def get_event_source_mapping(self) -> EventSourceMappingConfiguration:
+        """
+        Return what the mapping is told to do, and its state.
+
+        Raises:
+            ResourceNotFoundException: It is deleted (ESM-033).
+        """
+        self._guard()
+        configuration = self.configuration
+        return EventSourceMappingConfiguration(
+            uuid=self.uuid,
+            event_source_mapping_arn=self._arn,
+            event_source_arn=self.queue.arn,
+            function_arn=self.function_arn,
+            batch_size=configuration.batch_size,
+            maximum_batching_window_in_seconds=configuration.maximum_batching_window_in_seconds,
+            function_response_types=configuration.function_response_types,
+            state=self.state,
+            state_transition_reason=self.state_transition_reason,
+            last_modified_at_us=self.last_modified_at_us,
+            filter_criteria=self.filter_criteria,
+            maximum_concurrency=configuration.maximum_concurrency,
+            metrics=configuration.metrics,
+            kms_key_arn=configuration.kms_key_arn,
         )
-        self.state = "Creating" if enabled else "Disabled"
-        if enabled:
-            self.clock.schedule(self.clock.now_us, self._enable, None, Priority.RESULT.value)
 
-    def __repr__(self) -> str:
-        """Show both ends and the state."""
-        return f"<event source mapping {self.queue.name} -> {self.function.name}, {self.state}>"
+    def show_in_list(self) -> EventSourceMappingConfiguration:
+        """Return the same as a list shows it: without filters where there is a key (FLT-017)."""
+        found = self.get_event_source_mapping()
+        return found if found.kms_key_arn is None else evolve(found, filter_criteria=None)
+
+    def update_event_source_mapping(
+        self,
+        *,
+        function: Function = NOT_GIVEN,
+        qualifier: str | None = NOT_GIVEN,
+        enabled: bool = NOT_GIVEN,
+        batch_size: int = NOT_GIVEN,
+        maximum_batching_window_in_seconds: int = NOT_GIVEN,
+        maximum_concurrency: int | None = NOT_GIVEN,
+        function_response_types: Sequence[str] | None = NOT_GIVEN,
+        filter_criteria: Mapping[str, Any] | None = NOT_GIVEN,
+        metrics: Sequence[str] | None = NOT_GIVEN,
+        kms_key_arn: str | None = NOT_GIVEN,
+    ) -> EventSourceMappingConfiguration:
+        """
+        Change what is given; None removes. Slots work by it once the update is complete (ESM-052).
+
+        Args:
+            function: What is invoked from then on; with *qualifier*, else as it is.
+            qualifier: The version or alias; `$LATEST` or None for none.
+            enabled: Whether it polls; one that is disabled forgets how far it had grown (ESM-054).
+            filter_criteria: Replaces all filters; `{}` removes them (FLT-016).
+            batch_size, maximum_batching_window_in_seconds, maximum_concurrency, function_response_types, metrics,
+                kms_key_arn: As at creation.
+        Raises:
+            ResourceNotFoundException: It is deleted.
+            ResourceInUseException: It is in a transition (ESM-034).
+            ValidationException, InvalidParameterValueException, ResourceConflictException: As at creation.
+        """
+        self._guard()
+        self._refuse_in_transition("update")
+        if enabled is not NOT_GIVEN and not isinstance(enabled, bool):
+            msg = f"enabled={enabled!r}: it is True or False"
+            raise UsageError(msg)
+        if function is not NOT_GIVEN and (not isinstance(function, Function) or function.clock is not self.clock):
+            msg = f"function={function!r}: give a function of the same simulation"
+            raise UsageError(msg)
+        given = {
+            "batch_size": batch_size,
+            "maximum_batching_window_in_seconds": maximum_batching_window_in_seconds,
+            "maximum_concurrency": maximum_concurrency,
+            "function_response_types": function_response_types,
+            "filter_criteria": filter_criteria,
+            "metrics": metrics,
+            "kms_key_arn": kms_key_arn,
+        }
+        changes = {name: value for name, value in given.items() if value is not NOT_GIVEN}
+        target = self.function if function is NOT_GIVEN else function
+        named = self.qualifier if qualifier is NOT_GIVEN and function is NOT_GIVEN else qualifier
+        named = None if named is NOT_GIVEN or named == LATEST else named
+        is_named = function is not NOT_GIVEN or qualifier is not NOT_GIVEN
+        if "filter_criteria" in changes:
+            parse_criteria(changes["filter_criteria"])
+        before = self.configuration
+        check_numbers(
+            changes.get("batch_size", before.batch_size),
+            changes.get("maximum_batching_window_in_seconds", before.maximum_batching_window_in_seconds),
+            changes.get("maximum_concurrency", before.maximum_concurrency),
+        )
+        try:
+            resolved = target.target(named)
+        except ResourceNotFoundException as error:
+            if is_named:
+                msg = "Function does not exist"
+                raise InvalidParameterValueException(msg) from error
+            resolved = self.target  # nobody asks for it here: an invoke will find it gone (ESM-152)
+        configuration, filters = self._check(self.queue, target, before, changes)
+        _refuse_twin(self.queue, target, named, [sibling for sibling in self._siblings if sibling is not self])
+        is_on = self.state == "Enabled"
+        self.function, self.qualifier, self.target = target, named, resolved
+        self.configuration, self.filters = configuration, filters
+        self.last_modified_at_us = self.clock.now_us
+        self.state_transition_reason = _USER
+        if enabled is not NOT_GIVEN and enabled is not is_on:
+            if enabled:
+                self.state = "Enabling"
+                self._later(self._lifecycle.enabling_s, self._enable)
+            else:
+                self._disable("Disabling", self._lifecycle.disabling_s, self._end_disabling)
+        else:
+            self.state = "Updating"
+            self._later(self._lifecycle.updating_s, self._end_updating if is_on else self._end_disabling)
+        return self.get_event_source_mapping()
+
+    def delete_event_source_mapping(self) -> EventSourceMappingConfiguration:
+        """
+        Remove the mapping, once what it holds and runs is finished (ESM-050, ESM-053).
+
+        Raises:
+            ResourceNotFoundException: It is deleted already.
+            ResourceInUseException: It is in a transition (ESM-034).
+        """
+        self._guard()
+        self._refuse_in_transition("delete")
+        self.state_transition_reason = _USER
+        self._disable("Deleting", self._lifecycle.deleting_s, self._end_deleting)
+        return self.get_event_source_mapping()
+
+    def check_configuration(
+        self, *, expected_groups: int | None = None, seconds_per_record: Duration | None = None
+    ) -> tuple[Finding, ...]:
+        """
+        Return what is likely to go wrong with the mapping, the queue and the function as they are set.
+
+        Args:
+            expected_groups: Message groups at work at once, of a FIFO queue.
+            seconds_per_record: What the function takes for one record.
+
+        Rules: ESM-300.
+        """
+        queue, function = self.queue, self.function
+        siblings = [sibling for sibling in (*self._siblings, self) if not sibling.is_deleted]
+        siblings = list(dict.fromkeys(siblings))
+        of_function = [sibling for sibling in siblings if sibling.function is function]
+        of_queue = [sibling for sibling in siblings if sibling.queue is queue]
+        provisioned = function.list_provisioned_concurrency_configs() if not function.is_deleted else ()
+        return advise(
+            Setup(
+                visibility_timeout=queue.visibility_timeout,
+                timeout=self.target.version.timeout,
+                window=self.maximum_batching_window_in_seconds,
+                batch_size=self.batch_size,
+                max_receive_count=queue.max_receive_count,
+                function_has_dead_letter_target=function.latest.configuration.dead_letter_target_arn is not None,
+                reserved=function.reserved_concurrent_executions,
+                maximum_concurrency=self.maximum_concurrency,
+                maximum_concurrencies=tuple(
+                    sibling.maximum_concurrency for sibling in of_function if sibling.maximum_concurrency is not None
+                ),
+                cap=self._pollers.plan_cap(),
+                is_fifo=queue.is_fifo,
+                reports_batch_item_failures=self.reports_batch_item_failures,
+                expected_groups=expected_groups,
+                qualifier=self.qualifier,
+                provisioned={
+                    config.function_arn.rsplit(":", 1)[-1]: config.requested_provisioned_concurrent_executions
+                    for config in provisioned
+                },
+                mappings_of_queue=len(of_queue),
+                any_filter=any(sibling.configuration.patterns for sibling in of_queue),
+                seconds_per_record=None if seconds_per_record is None else seconds(seconds_per_record) / MICROSECONDS,
+            )
+        )
+
+    # ---- states
+
+    def _guard(self) -> None:
+        if self.is_deleted:
+            msg = "The resource you requested does not exist."
+            raise ResourceNotFoundException(msg)
+
+    def _refuse_in_transition(self, operation: str) -> None:
+        if self.state not in ("Enabled", "Disabled"):
+            msg = f"Cannot {operation} the event source mapping because it is in use."
+            raise ResourceInUseException(msg)
+
+    def _later(self, delay: Duration, action: Callable[[], None]) -> None:
+        """End a transition after so long, as a C4 event."""
+        end_us = self.clock.now_us + seconds(delay)
+        self._transition = self.clock.timer(end_us, lambda _: action(), priority=_RESULT)
+
+    def _take_effect(self, state: str) -> None:
+        """Let slots work by what is set from now on; filters that changed may follow later (FLT-019)."""
+        self.state = state
+        self._pollers.reconfigure()
+        if self.filters.texts == self._filters_set.texts:
+            return
+        self._filters_set = filters = self.filters
+        delay_us = seconds(self._filter_model.update_delay_s)
+        if delay_us:
+            at_us = self.clock.now_us + delay_us
+            self.clock.timer(at_us, self._pollers.use_filters, filters, priority=_RESULT, background=True)
+        else:
+            self._pollers.use_filters(filters)
+
+    def _enable(self) -> None:
+        """Begin to poll (S1)."""
+        self._take_effect("Enabled")
+        self._pollers.start()
+
+    def _end_updating(self) -> None:
+        self._take_effect("Enabled")
+
+    def _end_disabling(self) -> None:
+        self._take_effect("Disabled")
+
+    def _end_deleting(self) -> None:
+        self.state = "Deleted"
+        self.is_deleted = True
+
+    def _disable(self, state: str, delay: Duration, then: Callable[[], None]) -> None:
+        """Stop polling; the transition ends when the delay is over and nothing runs any more (ESM-050)."""
+        self.state = state
+        if self._transition is not None:
+            self._transition.cancel()  # Lambda stops a mapping that is `Updating` (ESM-152)
+        self._after_drain = then
+        self._drains_until_us = self.clock.now_us + seconds(delay)
+        self._pollers.stop()
+        self.clock.schedule(self._drains_until_us, lambda _: self.on_drained(), None, _RESULT)
+
+    def on_drained(self) -> None:
+        """End a transition that waited for the pollers, if its time has come."""
+        if (
+            self._after_drain is not None
+            and self.clock.now_us >= self._drains_until_us
+            and self._pollers.is_drained
+            and not self._is_settling
+        ):
+            self._is_settling = True
+            self.clock.soon(self._settle, None, _RESULT)
+
+    def _settle(self, _argument: object) -> None:
+        self._is_settling = False
+        then, self._after_drain = self._after_drain, None
+        if then is not None:
+            then()
+
+    def on_refusal(self) -> None:
+        """Take note that Lambda does not let the mapping go on (ESM-152)."""
+        if self.state in ("Enabled", "Updating"):
+            self.state_transition_reason = _LAMBDA
+            self._disable("Disabling", 0, self._end_disabling)
+
+    # ---- looking
 
     @property
     def reports_batch_item_failures(self) -> bool:
@@ -203,7 +603,7 @@ class EventSourceMapping:
             duplicates=pollers.duplicates,
             attempts=pollers.attempts,
             polled_event_count=pollers.polled,
-            filtered_out_event_count=0,
+            filtered_out_event_count=pollers.filtered,
             invoked_event_count=pollers.invoked,
             failed_invoke_event_count=pollers.failed,
             deleted_event_count=pollers.deleted,
@@ -214,14 +614,19 @@ class EventSourceMapping:
         """Assert that slots, target and concurrency agree (ESM-107, ESM-110)."""
         self._pollers.check_invariants()
 
-    def on_stop(self) -> None:
-        """Take note that the pollers stopped by themselves (ESM-152)."""
-        self.state = "Disabled"
 
-    def _enable(self, _argument: object) -> None:
-        """End the transition of state (C4), and begin to poll (S1)."""
-        self.state = "Enabled"
-        self._pollers.start()
+def _refuse_twin(
+    queue: Queue, function: Function, qualifier: str | None, siblings: Iterable[EventSourceMapping]
+) -> None:
+    """Refuse a second mapping of one queue to one function, version or alias (ESM-030 row 12)."""
+    for sibling in siblings:
+        is_twin = sibling.queue is queue and sibling.function is function and sibling.qualifier == qualifier
+        if is_twin and not sibling.is_deleted:
+            msg = (
+                f'An event source mapping with SQS arn (" {queue.arn} ") and function (" {function.name} ") '
+                f"already exists. Please update or delete the existing mapping with UUID {sibling.uuid}"
+            )
+            raise ResourceConflictException(msg)
 
 
 def check_numbers(batch_size: object, window_s: object, maximum_concurrency: object) -> None:

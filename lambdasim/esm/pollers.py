@@ -19,7 +19,6 @@ else happens at that instant, `Clock.soon` lets the steps follow one another wit
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from enum import Enum
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Any, Final
@@ -32,18 +31,21 @@ from lambdasim.esm.batching import largest_sure_message, plan_cut, plan_retry, p
 from lambdasim.esm.events import EventMaker
 from lambdasim.esm.limits import BackoffModel, BatchWindowModel, PollModel, ScalingModel, ThrottleRetry
 from lambdasim.esm.responses import FAILURE, SUCCESS, plan_response
-from lambdasim.esm.scaling import Grid, plan_backoff, plan_growth, plan_release, slots_of
+from lambdasim.esm.scaling import Grid, plan_backoff, plan_cap, plan_growth, plan_release, slots_of
 from lambdasim.lambda_ import Function, Outcome
 from lambdasim.units import MICROSECONDS, seconds
 
 if TYPE_CHECKING:
+    from lambdasim.esm.faults import EsmLuck
     from lambdasim.esm.mapping import EventSourceMapping
+    from lambdasim.filtering import Filters
     from lambdasim.lambda_ import Invocation
     from lambdasim.lambda_.targets import Target
     from lambdasim.sqs import Flight, Message, Queue
 
 _WORK: Final = Priority.WORK.value
 _RESULT: Final = Priority.RESULT.value
+_POLL_AGAIN_US: Final = MICROSECONDS  # after a receive that failed (ESM-310)
 
 LIMIT_CHANGED: Final = Kind("concurrency limit changed", lambda mapping, target: (mapping.uuid, {"target": target}))
 DROPPED: Final = Kind(
@@ -62,6 +64,7 @@ class SlotState(Enum):
     GATHERING = "gathering"
     INVOKING = "invoking"
     RETRY_WAIT = "retry wait"
+    RETIRED = "retired"
 
 
 class Phase(Enum):
@@ -70,6 +73,22 @@ class Phase(Enum):
     STOPPED = "stopped"
     IDLE = "idle"
     ACTIVE = "active"
+
+
+class Terms:
+    """What a mapping is told to do. A batch is gathered, invoked and judged by those it began with (ESM-052)."""
+
+    __slots__ = ("batch_size", "events", "function", "per_receive", "reports", "sure_bytes", "target", "window_us")
+
+    def __init__(self, mapping: EventSourceMapping, polling: PollModel, window: BatchWindowModel) -> None:
+        self.function: Function = mapping.function
+        self.target: Target = mapping.target
+        self.batch_size = mapping.batch_size
+        self.per_receive = min(polling.max_per_receive, mapping.batch_size)
+        self.window_us = mapping.maximum_batching_window_in_seconds * MICROSECONDS
+        self.sure_bytes = largest_sure_message(mapping.batch_size, window.payload_bytes)
+        self.reports = mapping.reports_batch_item_failures
+        self.events = EventMaker(mapping.queue, shows_empty_digest=bool(self.window_us))
 
 
 class Slot:
@@ -86,11 +105,15 @@ class Slot:
         "left_over",
         "messages",
         "number",
+        "overshot",
         "pollers",
         "previous_end_us",
         "receive_counts",
         "retries",
+        "retry_timer",
         "state",
+        "terms",
+        "waits_whole",
         "window_end_us",
         "window_timer",
     )
@@ -99,6 +122,7 @@ class Slot:
         self.pollers = pollers
         self.number = number
         self.state = SlotState.TURNING
+        self.terms = pollers.terms  # of the batch
         self.asked_us = 0  # start of the open receive
         self.asked_number = 0  # its place among the receives that began at that instant
         self.first_asked_us = 0  # start of the first of the empty receives in a row
@@ -109,14 +133,17 @@ class Slot:
         self.held_bytes = 0
         self.left_over: list[tuple[Flight, list[Message], list[int]]] = []  # received, but beyond the payload limit
         self.window_end_us = 0
+        self.waits_whole = False  # whether its window ends with a receive only (ESM-088)
+        self.overshot = False  # whether it lives beyond its time (ESM-107)
         self.window_timer: Timer | None = None
         self.previous_end_us: int | None = None
         self.retries = 0
+        self.retry_timer: Timer | None = None
         self.invocation: Invocation | None = None
 
     def make_event(self) -> dict[str, Any]:
         """Return the event of the batch."""
-        return self.pollers.events.event(self.messages, self.receive_counts)
+        return self.terms.events.event(self.messages, self.receive_counts)
 
     def finished(self, invocation: Invocation) -> None:
         """Take the end of the invocation (C3); what follows from it is a C4 event."""
@@ -126,7 +153,7 @@ class Slot:
         if invocation.is_answer_lost:  # the work is done, and the slot sees a failure of Lambda (ESM-150)
             pollers.clock.soon(pollers.on_lost, self, _RESULT)
             return
-        is_failed = invocation.outcome is not Outcome.SUCCESS and not pollers.reports_failures
+        is_failed = invocation.outcome is not Outcome.SUCCESS and not self.terms.reports
         if is_failed or pollers.clock.now_us >= pollers.control_end_us:
             pollers.count_attempt(pollers.clock.now_us, failed=is_failed)
         else:
@@ -141,35 +168,30 @@ class Pollers:
         self,
         mapping: EventSourceMapping,
         *,
-        cap: int,
         scaling: ScalingModel,
         polling: PollModel,
         window: BatchWindowModel,
         backoff: BackoffModel,
         retry: ThrottleRetry,
+        luck: EsmLuck | None,
     ) -> None:
         self.mapping = mapping
+        self._luck = luck
+        self._picks = polling.dispatch != "greedy" or (luck is not None and luck.picks)
+        self._quiet_wait_us = seconds(window.low_traffic_wait_s, name="low_traffic_wait_s")
         self.clock: Clock = mapping.clock
         self.queue: Queue = mapping.queue
-        self.function: Function = mapping.function
-        self.cap = cap
         self._scaling = scaling
+        self._polling = polling
         self._backoff = backoff
         self._retry = retry
         self._window = window
-        self._window_us = mapping.maximum_batching_window_in_seconds * MICROSECONDS
-        self._batch_size = mapping.batch_size
-        self._per_receive = min(polling.max_per_receive, mapping.batch_size)
         self._wait_us = polling.wait_s * MICROSECONDS
-        self._initial = min(scaling.initial, cap)
         self._idle_optimise_us = seconds(scaling.idle_optimise_after_s, name="idle_optimise_after_s")
-        self._saves_pollers = mapping.maximum_concurrency is None
-        self.reports_failures = mapping.reports_batch_item_failures
         self._control_period_us = seconds(backoff.period_s, name="period_s")
-        self._sure_bytes = largest_sure_message(mapping.batch_size, window.payload_bytes)
         self._is_eager = scaling.demand == "nonempty_receive"
-        self._target: Target = self.function.target(mapping.qualifier)
-        self.events = EventMaker(self.queue, shows_empty_digest=bool(self._window_us))
+        self._configure()
+        self.filters: Filters | None = mapping.filters or None
 
         self.waits = False  #: whether a receive is open
         self.phase = Phase.STOPPED
@@ -177,8 +199,10 @@ class Pollers:
         self.allowed = self._initial  #: n
         self.slots = 0  #: m
         self.in_flight = 0  #: invocations
+        self._ceiling = self.cap  # of these; above the cap while slots go that were made under a higher one
         self._waiting: list[tuple[int, int, Slot]] = []  # POLLING, a heap by start of the receive
         self._gathering: SortedList[tuple[int, int, Slot]] = SortedList()  # GATHERING, by end of the window
+        self._throttled: dict[int, Slot] = {}  # RETRY_WAIT, by number
         self._next_number = 0
         self._t0_us = 0
         self._growth_grid: Grid | None = None
@@ -192,7 +216,7 @@ class Pollers:
         self._idle_timer: Timer | None = None
         self._idle_check_due = False
 
-        self.polled = self.invoked = self.failed = self.deleted = 0
+        self.polled = self.filtered = self.invoked = self.failed = self.deleted = 0
         self.attempts = 0  #: invokes tried, throttled ones too
         self.held = 0  #: records in batches, leftovers included
         self.dropped = 0  #: records of batches given up
@@ -202,6 +226,44 @@ class Pollers:
         self.ledger = Ledger(self.clock.now_us, self._counters)
 
     # ---- life
+
+    def _configure(self) -> None:
+        """Take over what the mapping is told to do."""
+        mapping = self.mapping
+        self.terms = Terms(mapping, self._polling, self._window)
+        self.cap = self.plan_cap()
+        self._initial = min(self._scaling.initial, self.cap)
+        self._saves_pollers = mapping.maximum_concurrency is None
+
+    def plan_cap(self) -> int:
+        """Return how many slots there may be by what the mapping is told to do (ESM-012)."""
+        mapping = self.mapping
+        return plan_cap(self._scaling, mapping.maximum_concurrency, mapping.function.pool.account_concurrency)
+
+    def reconfigure(self) -> None:
+        """Work by what the mapping is told to do from now on; batches that are open go on as they began (ESM-052)."""
+        saved_pollers = self._saves_pollers
+        self._configure()
+        self._ceiling = max(self.cap, self.slots)
+        if self.target > self.cap:
+            self._set_target(float(self.cap))  # surplus slots end by S6 (ESM-109)
+        if self.phase is Phase.STOPPED:
+            return
+        is_low = not self._saves_pollers and self.target < self._initial  # only S9 may leave it so (ESM-106, ESM-110)
+        if self.phase is Phase.IDLE and (is_low or saved_pollers != self._saves_pollers):
+            if self._idle_timer is not None:
+                self._idle_timer.cancel()
+                self._idle_timer = None
+            self._set_target(float(self._initial))
+            self._make_slots()
+            self._time_economy()
+        if self.queue.visible:
+            self.notice_backlog()
+        self._time_head()
+
+    def use_filters(self, filters: Filters) -> None:
+        """Let these decide about what is received from now on."""
+        self.filters = filters or None
 
     def start(self) -> None:
         """Begin to poll (S1)."""
@@ -232,12 +294,17 @@ class Pollers:
         """Return the start of the receive that has been open longest."""
         self._advance(at_wake=at_wake)
         starts = [self._waiting[0][:2]] if self._waiting else []
-        ended_by_us, wait_us = self.clock.now_us - at_wake, self._wait_us
-        starts += [
-            (slot.asked_us + max(0, ended_by_us - slot.asked_us) // wait_us * wait_us, slot.asked_number)
-            for _, _, slot in self._gathering
-        ]
+        ended_by_us = self.clock.now_us - at_wake
+        starts += [(self._asked_us(slot, ended_by_us), slot.asked_number) for _, _, slot in self._gathering]
         return min(starts, default=None)
+
+    def _asked_us(self, slot: Slot, ended_by_us: int) -> int:
+        """Return the start of the receive that is open for a batch."""
+        wait_us = self._wait_of(slot)
+        return slot.asked_us + max(0, ended_by_us - slot.asked_us) // wait_us * wait_us
+
+    def _wait_of(self, slot: Slot) -> int:
+        return self._quiet_wait_us if slot.waits_whole else self._wait_us
 
     def serve(self, *, at_wake: bool) -> bool:
         """Receive in a row: slots with an open batch first, then those that wait longest (ESM-083)."""
@@ -247,13 +314,16 @@ class Pollers:
             self._advance(at_wake=at_wake)
         served = False
         while queue.visible and (gathering or waiting):
-            slot = gathering[0][2] if gathering else waiting[0][2]
-            flight = queue.take(min(self._per_receive, self._batch_size - len(slot.messages)))
+            slot = self._pick(at_wake=at_wake) if self._picks else gathering[0][2] if gathering else waiting[0][2]
+            if self._luck is not None and self._luck.fails_poll():
+                self._fail_poll(slot, at_wake=at_wake)
+                continue
+            flight = queue.take(self._limit_of(slot))
             if flight is None:
                 break
             served = True
-            if not gathering:
-                heappop(waiting)
+            if slot.state is SlotState.POLLING:
+                self._call_from_line(slot)
             if slot.first_asked_us + wait_us <= now_us:
                 self._settle_empty(slot, at_wake=at_wake)
             if self._take(slot, flight):
@@ -262,6 +332,45 @@ class Pollers:
                 self._wait(slot)
         self.waits = bool(gathering or waiting)
         return served
+
+    def _limit_of(self, slot: Slot) -> int:
+        """Return how many messages a receive of this slot asks for."""
+        terms = slot.terms if slot.state is SlotState.GATHERING else self.terms
+        limit = min(terms.per_receive, terms.batch_size - len(slot.messages))
+        return limit if self._luck is None else self._luck.limit(limit)
+
+    def _pick(self, *, at_wake: bool) -> Slot:
+        """Return the slot that gets the next receive, where that is not the usual one (ESM-084)."""
+        open_ones = [slot for _, _, slot in self._gathering]
+        others = [slot for _, _, slot in sorted(self._waiting, key=lambda entry: entry[:2])]
+        if self._polling.dispatch == "round_robin":
+            ended_by_us = self.clock.now_us - at_wake
+            slots = sorted(
+                [*open_ones, *others], key=lambda slot: (self._asked_us(slot, ended_by_us), slot.asked_number)
+            )
+        else:
+            slots = [*open_ones, *others]
+        place = 0 if self._luck is None else self._luck.pick([slot.number for slot in slots])
+        return slots[place]
+
+    def _call_from_line(self, slot: Slot) -> None:
+        """Take a slot that waits out of the line."""
+        waiting = self._waiting
+        if waiting[0][2] is slot:
+            heappop(waiting)
+        else:
+            waiting.remove((slot.asked_us, slot.asked_number, slot))
+            heapify(waiting)
+
+    def _fail_poll(self, slot: Slot, *, at_wake: bool) -> None:
+        """Let the open receive of a slot fail; it asks again after a while (`esm.poll_error`)."""
+        if slot.state is SlotState.GATHERING:  # its batch stays, and is closed by its window
+            slot.asked_number = self.clock.count()
+            return
+        self._call_from_line(slot)
+        self._settle_empty(slot, at_wake=at_wake)
+        slot.state = SlotState.TURNING
+        self.clock.schedule(self.clock.now_us + _POLL_AGAIN_US, self._turn, slot, _WORK)
 
     def notice_backlog(self) -> None:
         """Messages are left that nobody waits for: the next growth tick will find demand (ESM-103)."""
@@ -272,16 +381,16 @@ class Pollers:
         """Return how many receives have ended empty by now (ESM-082, ESM-290)."""
         now_us, wait_us = self.clock.now_us, self._wait_us
         open_now = sum((now_us - slot.first_asked_us) // wait_us for _, _, slot in self._waiting)
-        open_now += sum((now_us - slot.first_asked_us) // wait_us for _, _, slot in self._gathering)
+        open_now += sum((now_us - slot.first_asked_us) // self._wait_of(slot) for _, _, slot in self._gathering)
         return self._beats.total + open_now
 
     def empty_receives_by_minute(self) -> dict[int, int]:
         """Return the empty receives by the minute in which each ended. Runtime: `O(minutes)`."""
-        now_us, wait_us = self.clock.now_us, self._wait_us
-        still_open = [
-            (slot.first_asked_us + wait_us, wait_us, (now_us - slot.first_asked_us) // wait_us)
-            for _, _, slot in (*self._waiting, *self._gathering)
-        ]
+        now_us = self.clock.now_us
+        still_open = []
+        for _, _, slot in (*self._waiting, *self._gathering):
+            wait_us = self._wait_of(slot)
+            still_open.append((slot.first_asked_us + wait_us, wait_us, (now_us - slot.first_asked_us) // wait_us))
         return self._beats.minutes(still_open)
 
     def _advance(self, *, at_wake: bool) -> None:
@@ -301,25 +410,30 @@ class Pollers:
 
     def _settle_empty(self, slot: Slot, *, at_wake: bool) -> None:
         """Take down the receives of a slot that ended empty before the one that returned something."""
-        ended_by_us = self.clock.now_us - (1 if at_wake else 0)
-        times = (ended_by_us - slot.first_asked_us) // self._wait_us
+        ended_by_us, wait_us = self.clock.now_us - (1 if at_wake else 0), self._wait_of(slot)
+        times = (ended_by_us - slot.first_asked_us) // wait_us
         if times > 0:
-            self._beats.add(slot.first_asked_us + self._wait_us, self._wait_us, times)
+            self._beats.add(slot.first_asked_us + wait_us, wait_us, times)
 
     # ---- one turn
 
     def _turn(self, slot: Slot) -> None:
         """Begin a turn (C5): receive what is there, or wait in line."""
         if self.phase is Phase.STOPPED:
-            self._retire()
+            self._finish(slot)
             return
         queue = self.queue
         closed = self._gather_left_over(slot) if slot.left_over else False
+        if self._luck is not None and queue.visible and slot.state is SlotState.TURNING and self._luck.fails_poll():
+            self.clock.schedule(self.clock.now_us + _POLL_AGAIN_US, self._turn, slot, _WORK)
+            return
         while queue.visible and slot.state is SlotState.TURNING:
-            flight = queue.take(min(self._per_receive, self._batch_size - len(slot.messages)))
+            flight = queue.take(self._limit_of(slot))
             if flight is None:
                 break
             closed = self._take(slot, flight)
+        if slot.state is SlotState.RETIRED:  # lost with what it had
+            return
         if slot.state is SlotState.GATHERING and queue.visible:
             self.serve(at_wake=False)  # a batch that is open asks again at once, and is filled before others begin
             closed = False
@@ -330,8 +444,23 @@ class Pollers:
         elif slot.state is SlotState.TURNING:
             self._wait(slot)
 
+    def _finish(self, slot: Slot) -> None:
+        """Invoke what a slot of a stopped mapping still holds from its last receive, or let it go (ESM-053)."""
+        if slot.left_over:
+            self._gather_left_over(slot)
+        if slot.state is SlotState.GATHERING:
+            self._stop_gathering(slot)
+            slot.state = SlotState.INVOKING
+        if slot.state is SlotState.INVOKING:
+            self.clock.soon(self._attempt, slot, _WORK)
+        else:
+            self._retire()
+
     def _wait(self, slot: Slot) -> None:
         """Stand in line with an open receive."""
+        if self.phase is Phase.STOPPED:  # by whoever heard of a delete
+            self._retire()
+            return
         slot.state = SlotState.POLLING
         slot.asked_us = slot.first_asked_us = now_us = self.clock.now_us
         slot.asked_number = number = self.clock.count()
@@ -355,8 +484,23 @@ class Pollers:
             self._become_active(now_us)
         if self._is_eager:
             self._note_demand(now_us)
+        if self._luck is not None and self._luck.loses_poller("after a receive"):
+            if slot.state is SlotState.GATHERING:
+                self._stop_gathering(slot)
+            self.held -= count
+            self.queue.let_go((flight,))
+            self._lose(slot)
+            return False
         receive_counts = [message.receive_count for message in messages]
-        if self._window_us or self.queue.largest_body_bytes > self._sure_bytes:
+        if slot.state is not SlotState.GATHERING:
+            slot.terms = self.terms
+        if self.filters is not None:
+            return self._take_accepted(self.filters, slot, flight, receive_counts, now_us)
+        return self._put(slot, flight, messages, receive_counts, now_us)
+
+    def _put(self, slot: Slot, flight: Flight, messages: list[Message], receive_counts: list[int], now_us: int) -> bool:
+        """Put deliveries into the batch of a slot; return whether it is closed."""
+        if slot.terms.window_us or self.queue.largest_body_bytes > slot.terms.sure_bytes:
             return self._add(slot, flight, messages, receive_counts, now_us)
         slot.messages = messages
         slot.receive_counts = receive_counts
@@ -365,16 +509,56 @@ class Pollers:
         slot.state = SlotState.INVOKING
         return True
 
+    def _lose(self, slot: Slot) -> None:
+        """Let a slot die with all it holds: that comes back by its visibility timeout, another takes its place."""
+        self.held -= len(slot.messages) + sum(len(messages) for _, messages, _ in slot.left_over)
+        self.queue.let_go([*slot.flights, *(flight for flight, _, _ in slot.left_over)])
+        slot.messages, slot.receive_counts, slot.flights, slot.left_over = [], [], [], []
+        slot.state = SlotState.RETIRED
+        self._next_number += 1
+        self.clock.soon(self._turn, Slot(self, self._next_number), _WORK)
+
+    def _take_accepted(
+        self, filters: Filters, slot: Slot, flight: Flight, receive_counts: list[int], now_us: int
+    ) -> bool:
+        """Put what a filter accepts into the batch, and delete the rest (ESM-230); return whether it is closed."""
+        kept: list[tuple[Message, int]] = []
+        rejected: list[tuple[Message, int]] = []
+        for pair in zip(flight.messages, receive_counts, strict=True):
+            (record,) = slot.terms.events.event(pair[:1], pair[1:])["Records"]
+            (kept if filters.accepts(record) else rejected).append(pair)
+        if not rejected:
+            return self._put(slot, flight, flight.messages, receive_counts, now_us)
+        self.filtered += len(rejected)
+        self.held -= len(rejected)
+        if kept:
+            closed = self._put(slot, flight, [message for message, _ in kept], [count for _, count in kept], now_us)
+        else:
+            closed = self._ask_again(slot, now_us)
+        # The batch comes first: what a delete makes visible may be received before the call returns.
+        self.queue.delete_batch([message for message, _ in rejected], [count for _, count in rejected])
+        if not kept and flight.live:
+            self.queue.let_go((flight,))  # a delete was lost
+        return closed
+
+    def _ask_again(self, slot: Slot, now_us: int) -> bool:
+        """Let a slot receive again that got nothing it may keep (ESM-231)."""
+        if slot.state is SlotState.GATHERING:
+            slot.asked_us = slot.first_asked_us = now_us
+            slot.asked_number = self.clock.count()
+        return False
+
     def _add(self, slot: Slot, flight: Flight, messages: list[Message], receive_counts: list[int], now_us: int) -> bool:
         """Add deliveries to a batch, up to the payload limit; return whether it is closed."""
         is_cut = False
-        if self.queue.largest_body_bytes > self._sure_bytes:
+        terms = slot.terms
+        if self.queue.largest_body_bytes > terms.sure_bytes:
             messages, receive_counts, is_cut = self._cut(slot, flight, messages, receive_counts)
             if not messages and not slot.messages:
                 return False  # nothing but records too large for any event
         opens = not slot.messages
         if opens and messages:
-            slot.messages = messages[:] if self._window_us else messages  # others may join a copy only
+            slot.messages = messages[:] if terms.window_us else messages  # others may join a copy only
             slot.receive_counts = receive_counts
             slot.flights = [flight]
             slot.deadline_us = flight.deadline_us
@@ -383,7 +567,8 @@ class Pollers:
             slot.receive_counts += receive_counts
             slot.flights.append(flight)
             slot.deadline_us = min(slot.deadline_us, flight.deadline_us)
-        if not self._window_us or is_cut or len(slot.messages) >= self._batch_size:
+        is_late = slot.waits_whole and slot.state is SlotState.GATHERING and now_us >= slot.window_end_us
+        if not terms.window_us or is_cut or is_late or len(slot.messages) >= terms.batch_size:
             if slot.state is SlotState.GATHERING:
                 self._stop_gathering(slot)
             slot.state = SlotState.INVOKING
@@ -392,10 +577,19 @@ class Pollers:
         slot.asked_number = self.clock.count()
         if opens:
             slot.state = SlotState.GATHERING
-            slot.window_end_us = plan_window_end(now_us, slot.previous_end_us, self._window_us, self._window)
+            slot.window_end_us = plan_window_end(now_us, slot.previous_end_us, terms.window_us, self._window)
+            slot.waits_whole = self._window.mode == "low_traffic_20s" or (
+                self._luck is not None and self._luck.waits_as_on_quiet_queue()
+            )
             self._gathering.add((slot.window_end_us, slot.number, slot))
             self.waits = True
-            slot.window_timer = self.clock.timer(slot.window_end_us, self._on_window_end, slot, priority=_RESULT)
+            ends_us = now_us + self._quiet_wait_us if slot.waits_whole else slot.window_end_us
+            slot.window_timer = self.clock.timer(ends_us, self._on_window_end, slot, priority=_RESULT)
+        elif slot.waits_whole:  # a new receive, which waits as long as one does
+            assert slot.window_timer is not None
+            slot.window_timer.cancel()
+            ends_us = now_us + self._quiet_wait_us
+            slot.window_timer = self.clock.timer(ends_us, self._on_window_end, slot, priority=_RESULT)
         return False
 
     def _cut(
@@ -403,7 +597,7 @@ class Pollers:
     ) -> tuple[list[Message], list[int], bool]:
         """Split off what does not fit into the event any more (ESM-089); fail records too large for any (ESM-090)."""
         limit = self._window.payload_bytes
-        sizes = [self.events.size_bytes(*pair) for pair in zip(messages, receive_counts, strict=True)]
+        sizes = [slot.terms.events.size_bytes(*pair) for pair in zip(messages, receive_counts, strict=True)]
         fitting = [not plan_cut(0, 0, (size,), limit) for size in sizes]
         if any(fitting):
             self._fail_oversized(flight, sum(fitting))
@@ -426,6 +620,7 @@ class Pollers:
     def _gather_left_over(self, slot: Slot) -> bool:
         """Begin the next batch with what was beyond the payload limit of the last; return whether it is closed."""
         left_over, slot.left_over = slot.left_over, []
+        slot.terms = self.terms
         closed = False
         for flight, messages, receive_counts in left_over:
             if closed:
@@ -435,8 +630,13 @@ class Pollers:
         return closed
 
     def _on_window_end(self, slot: Slot) -> None:
-        """Close a batch whose window is over (C4)."""
+        """Close a batch whose window is over (C4); where it waits for whole receives one may end before that."""
         slot.window_timer = None
+        now_us = self.clock.now_us
+        if slot.waits_whole and now_us < slot.window_end_us:
+            ends_us = now_us + self._quiet_wait_us
+            slot.window_timer = self.clock.timer(ends_us, self._on_window_end, slot, priority=_RESULT)
+            return
         self._stop_gathering(slot)
         slot.state = SlotState.INVOKING
         self.clock.soon(self._attempt, slot, _WORK)
@@ -447,11 +647,12 @@ class Pollers:
         self.waits = bool(self._gathering or self._waiting)
         now_us = self.clock.now_us
         if slot.window_timer is None:  # the window ended: so did its last receive, empty, at this instant
-            times = -(-(now_us - slot.first_asked_us) // self._wait_us)
+            wait_us = self._wait_of(slot)
+            times = -(-(now_us - slot.first_asked_us) // wait_us)
             if times > 1:
-                self._beats.add(slot.first_asked_us + self._wait_us, self._wait_us, times - 1)
+                self._beats.add(slot.first_asked_us + wait_us, wait_us, times - 1)
             if times:
-                self._beats.add(now_us, self._wait_us, 1)
+                self._beats.add(now_us, wait_us, 1)
         else:
             slot.window_timer.cancel()
             slot.window_timer = None
@@ -461,20 +662,32 @@ class Pollers:
         now_us = self.clock.now_us
         if now_us >= self.ledger.border_us:
             self.ledger.turn(now_us)
-        if self._target.is_gone:
+        if slot.state is SlotState.RETRY_WAIT:
+            del self._throttled[slot.number]
+            slot.retry_timer = None
+        elif slot.state is not SlotState.INVOKING:
+            return
+        terms = slot.terms
+        if terms.target.is_gone:
+            self._fail_for_good(slot)
+            return
+        if self._luck is not None and self._luck.denies_access():
             self._fail_for_good(slot)
             return
         self.attempts += 1
         self.invoked += len(slot.messages)
         slot.state = SlotState.INVOKING
+        if self._luck is not None and self._luck.fails_attempt():
+            self._on_throttle(slot, now_us)
+            return
         self.in_flight += 1
         try:
-            reason = self.function.begin(slot, self._target)
+            reason = terms.function.begin(slot, terms.target)
         except BaseException:  # what a handler raised leaves `run()`; the invocation goes on to its end
-            self._mark_runs(slot.messages)
+            self._mark_runs(slot)
             raise
         if reason is None:
-            self._mark_runs(slot.messages)
+            self._mark_runs(slot)
         else:
             self.in_flight -= 1
             self._on_throttle(slot, now_us)
@@ -482,12 +695,16 @@ class Pollers:
     def _fail_for_good(self, slot: Slot) -> None:
         """Stop: the function, version or alias is gone; messages are left to their visibility timeout (ESM-152)."""
         self.failed += len(slot.messages)
-        self._stop()
         self._drop(slot)
-        self.mapping.on_stop()
+        self.mapping.on_refusal()
 
-    def _stop(self) -> None:
-        """Poll no more: who waits with nothing retires, batches that are gathered are let go, what runs is finished."""
+    def stop(self) -> None:
+        """
+        Poll no more (ESM-053).
+
+        Open receives end without a message, batches that are gathered are invoked at once, throttled ones are dropped,
+        what runs is finished. The mapping hears when no slot is left.
+        """
         if self.phase is Phase.STOPPED:
             return
         self.phase = Phase.STOPPED
@@ -501,15 +718,24 @@ class Pollers:
         self.slots -= len(self._waiting)
         self._waiting.clear()
         for _, _, slot in tuple(self._gathering):
+            self._settle_empty(slot, at_wake=False)
             self._stop_gathering(slot)
+            slot.state = SlotState.INVOKING
+            self.clock.soon(self._attempt, slot, _WORK)
+        for slot in tuple(self._throttled.values()):
             self._drop(slot)
         self.waits = False
         self.queue.detach(self)
 
-    def _mark_runs(self, messages: Sequence[Message]) -> None:
-        arn = self.function.arn
+    @property
+    def is_drained(self) -> bool:
+        """Whether nothing polls, holds or runs any more."""
+        return self.phase is Phase.STOPPED and not self.slots
+
+    def _mark_runs(self, slot: Slot) -> None:
+        messages, arn = slot.messages, slot.terms.function.arn
         # A batch may hold a message twice (ESM-094), and still be one run of it.
-        for message in dict.fromkeys(messages) if self._window_us else messages:
+        for message in dict.fromkeys(messages) if slot.terms.window_us else messages:
             if message._runs is None:
                 message._runs = arn
             elif message._run_again(arn):
@@ -519,16 +745,25 @@ class Pollers:
         """Keep a refused batch for a retry, or drop it (ESM-170 to ESM-174)."""
         self.count_attempt(now_us, failed=True)
         self.failed += len(slot.messages)
-        again = plan_retry(now_us, slot.retries, slot.deadline_us, self.function.timeout_us, self._retry)
+        timeout_us = slot.terms.target.version.timeout_us
+        again = plan_retry(now_us, slot.retries, slot.deadline_us, timeout_us, self._retry, self._delayed)
         slot.retries += 1
-        if again.at_us is None:
+        if again.at_us is None or self.phase is Phase.STOPPED:
             self._drop(slot)
         else:
             slot.state = SlotState.RETRY_WAIT
-            self.clock.schedule(again.at_us, self._attempt, slot, Priority.RETRY.value)
+            self._throttled[slot.number] = slot
+            slot.retry_timer = self.clock.timer(again.at_us, self._attempt, slot, priority=Priority.RETRY.value)
+
+    def _delayed(self, delay_us: int) -> int:
+        return delay_us if self._luck is None else self._luck.delay_us(delay_us)
 
     def _drop(self, slot: Slot) -> None:
         """Forget the records of a slot; they come back at their own deadlines (ESM-173)."""
+        if slot.retry_timer is not None:
+            slot.retry_timer.cancel()
+            slot.retry_timer = None
+            del self._throttled[slot.number]
         self.dropped += len(slot.messages)
         if self.clock.trace.active:
             self.clock.trace.add((self.clock.now_us, DROPPED, self.mapping, slot.messages))
@@ -550,10 +785,13 @@ class Pollers:
             self.ledger.turn(now_us)
         invocation, slot.invocation = slot.invocation, None
         assert invocation is not None
+        if self._luck is not None and self._luck.loses_poller("before its delete"):
+            self._lose(slot)
+            return
         messages, receive_counts = slot.messages, slot.receive_counts
         if invocation.outcome is not Outcome.SUCCESS:
             verdict = FAILURE
-        elif self.reports_failures and invocation.result is not None:
+        elif slot.terms.reports and invocation.result is not None:
             verdict = plan_response(invocation.result, {message.message_id for message in messages})
         else:
             verdict = SUCCESS
@@ -566,6 +804,10 @@ class Pollers:
                 messages = [message for message, is_done in zip(messages, done, strict=True) if is_done]
                 receive_counts = [count for count, is_done in zip(receive_counts, done, strict=True) if is_done]
                 self.failed += len(done) - len(messages)
+            refused = None if self._luck is None or not messages else self._luck.refused_entry(len(messages))
+            if refused is not None:
+                messages = [message for place, message in enumerate(messages) if place != refused]
+                receive_counts = [count for place, count in enumerate(receive_counts) if place != refused]
             flight = slot.flights[0]
             if messages is flight.messages and flight.live == len(messages):
                 self.deleted += self.queue.delete_flight(flight)
@@ -576,10 +818,10 @@ class Pollers:
                 self.queue.let_go(slot.flights)
                 break
         self._end_turn(slot)
-        if not self.reports_failures and not self._has_warned and _names_failures(invocation.result):
+        if not slot.terms.reports and not self._has_warned and _names_failures(invocation.result):
             self._has_warned = True
             msg = (
-                f"{self.function.name} returned batchItemFailures, and the mapping of {self.queue.name} has no "
+                f"{slot.terms.function.name} returned batchItemFailures, and the mapping of {self.queue.name} has no "
                 "ReportBatchItemFailures: the whole batch was deleted, as AWS does"
             )
             warnings.warn(msg, stacklevel=2)
@@ -592,15 +834,28 @@ class Pollers:
         slot.flights = []
         slot.held_bytes = 0
         slot.retries = 0
-        if self.slots > self.allowed and not slot.left_over:
+        if self.slots > self.allowed and not slot.left_over and not self._overshoots(slot):
+            slot.state = SlotState.RETIRED
             self._retire()
         else:
             slot.state = SlotState.TURNING
             self.clock.soon(self._turn, slot, _WORK)
 
+    def _overshoots(self, slot: Slot) -> bool:
+        """Ask, once for each slot, whether it lives for one more turn (`esm.overshoot`)."""
+        if self._luck is None or slot.overshot or self.phase is Phase.STOPPED:
+            return False
+        slot.overshot = self._luck.overshoots()
+        return slot.overshot
+
     def _retire(self) -> None:
         """Count a slot out. The last one that did not wait may leave a mapping that has become idle."""
         self.slots -= 1
+        self._ceiling = max(self.cap, min(self._ceiling, self.slots))
+        if self.phase is Phase.STOPPED:
+            if not self.slots:
+                self.mapping.on_drained()
+            return
         self._consider_idle()
 
     def _consider_idle(self) -> None:
@@ -737,7 +992,7 @@ class Pollers:
                 self.control_end_us = self._t0_us + -(-late_us // self._control_period_us) * self._control_period_us
                 self.attempts_finished = self._attempts_failed = 0
         self.attempts_finished += 1
-        if failed and self._backoff.enabled:
+        if failed and self._backoff.enabled and self.phase is not Phase.STOPPED:
             self._attempts_failed += 1
             if self._control is None:
                 self._control = self.clock.timer(
@@ -773,7 +1028,8 @@ class Pollers:
         assert 0 <= self.target <= self.cap, f"{name}: target {self.target} is not within 0 and the cap {self.cap}"
         assert self.allowed == slots_of(self.target), f"{name}: {self.allowed} slots allowed at target {self.target}"
         assert self.in_flight <= self.slots, f"{name}: {self.in_flight} in flight with {self.slots} slots"
-        assert self.in_flight <= self.cap, f"{name}: {self.in_flight} in flight, the cap is {self.cap}"
+        if self._luck is None:  # slots that live beyond their time are over the cap for a turn (ESM-107)
+            assert self.in_flight <= self._ceiling, f"{name}: {self.in_flight} in flight, the cap is {self.cap}"
         assert len(self._waiting) + len(self._gathering) <= self.slots, f"{name}: more slots wait than there are"
         assert all(slot.state is SlotState.POLLING for _, _, slot in self._waiting)
         assert all(slot.state is SlotState.GATHERING for _, _, slot in self._gathering)
@@ -785,7 +1041,7 @@ class Pollers:
             assert turning >= 0
 
     def _counters(self) -> tuple[int, ...]:
-        return self.polled, self.invoked, self.failed, self.deleted
+        return self.polled, self.invoked, self.failed, self.deleted, self.filtered
 
 
 def _names_failures(result: object) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from attrs import frozen
+
+from lambdasim.errors import UsageError
 
 
 @frozen
@@ -49,3 +51,32 @@ def plan_response(result: Any, message_ids: Collection[str]) -> Verdict:
             return FAILURE
         named.add(identifier)
     return Verdict(is_failure=False, failed_ids=frozenset(named))
+
+
+def fifo_failures(records: Sequence[Mapping[str, Any]], first_bad: int | str | Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Return the answer of a handler that stopped at a record: that one failed, and all after it were not tried.
+
+    A mapping deletes every record that is not named, so that naming the bad one alone breaks the order of its group.
+
+    Args:
+        records: Of the event.
+        first_bad: The first record that failed: itself, its place in the batch, or its `messageId`.
+    Raises:
+        UsageError: It is none of the batch.
+
+    >>> fifo_failures([{"messageId": "a"}, {"messageId": "b"}, {"messageId": "c"}], "b")
+    {'batchItemFailures': [{'itemIdentifier': 'b'}, {'itemIdentifier': 'c'}]}
+
+    Rules: ESM-214, ESM-215.
+    """
+    ids = [record["messageId"] for record in records]
+    if isinstance(first_bad, int) and not isinstance(first_bad, bool):
+        place = first_bad if 0 <= first_bad < len(ids) else -1
+    else:
+        wanted = first_bad["messageId"] if isinstance(first_bad, Mapping) else first_bad
+        place = ids.index(wanted) if wanted in ids else -1
+    if place < 0:
+        msg = f"first_bad={first_bad!r} is none of the {len(ids)} records; give a record, its place or its messageId"
+        raise UsageError(msg)
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in ids[place:]]}

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from attrs import Attribute, field, frozen
 
-from lambdasim.clock import ChoicePoint, Chooser, Clock
+from lambdasim.clock import Clock
+from lambdasim.clock.choices import Lots
 from lambdasim.errors import UsageError
 from lambdasim.settings import number
 from lambdasim.units import Duration, seconds
@@ -71,44 +72,6 @@ class AsyncFaults:
     duplicate: float = field(default=0.0, validator=_probability)  #: one extra run (ASY-141)
     event_lost: float = field(default=0.0, validator=_probability)  #: a throttled event is lost
     delivery_fails: float = field(default=0.0, validator=_probability)  #: to a destination or a dead-letter queue
-
-
-class Lots:
-    """Asks the chooser at points of one owner; a point whose weight is 0 is never asked."""
-
-    __slots__ = ("_chooser", "_clock", "_owner", "_points")
-
-    def __init__(self, clock: Clock, owner: str, weights: dict[str, float]) -> None:
-        self._clock = clock
-        self._chooser: Chooser = clock.lots
-        self._owner = owner
-        self._points = {
-            name: ChoicePoint(name=name, owner=owner, weight=weight) for name, weight in weights.items() if weight
-        }
-
-    def may(self, name: str) -> bool:
-        """Return whether there is anything to ask."""
-        return name in self._points
-
-    def ask(self, name: str, options: Sequence[str]) -> int:
-        """
-        Return the option that is chosen.
-
-        Whoever chooses may be somebody's own code, and wrong: what it raises leaves the run, once what is under way is
-        complete with option 0.
-        """
-        point = self._points.get(name)
-        if point is None or len(options) < 2:
-            return 0
-        try:
-            index = self._chooser.choose(point, options)
-            if type(index) is not int or not 0 <= index < len(options):
-                msg = f"{self._chooser!r} chose {index!r} at {name}; it must be an index from 0 to {len(options) - 1}"
-                raise UsageError(msg)  # noqa: TRY301 - it takes the way of all others
-        except Exception as error:
-            self._clock.raise_soon(error)
-            return 0
-        return index
 
 
 class Luck:

@@ -76,6 +76,7 @@ _MAPPING_SUMS: Final = {
     "InvokedEventCount": 1,
     "FailedInvokeEventCount": 2,
     "DeletedEventCount": 3,
+    "FilteredOutEventCount": 4,
 }
 _UNITS: Final = {
     "SentMessageSize": "Bytes",
@@ -213,7 +214,7 @@ class Metrics:
             pool = self._pool
             steps = pool.unreserved_steps if name == "UnreservedConcurrentExecutions" else pool.claimed_steps
             return lambda: merge([steps.data(self._clock.now_us)])
-        if namespace == LAMBDA and (name in _MAPPING_SUMS or name == "FilteredOutEventCount"):
+        if namespace == LAMBDA and name in _MAPPING_SUMS:
             _check_dimensions(name, names, (("EventSourceMappingUUID",),))
             _check_sum(name, statistic)
             mapping = self._mappings.get(dimensions["EventSourceMappingUUID"])
@@ -328,8 +329,11 @@ class Metrics:
         if not mapping.publishes_event_counts or name not in _MAPPING_SUMS:
             return {}
         # A poll that found nothing is a datum of 0 (ESM-280).
-        empty = mapping.empty_receives_by_minute() if name == "PolledEventCount" else {}
-        sums = {**dict.fromkeys(empty, 0), **dict(mapping.ledger.sums(_MAPPING_SUMS[name]))}
+        is_filtered = name == "FilteredOutEventCount" and bool(mapping.filters)
+        looked = list(mapping.empty_receives_by_minute()) if is_filtered or name == "PolledEventCount" else []
+        if is_filtered:  # of a poll whose records all passed too
+            looked += [minute for minute, _ in mapping.ledger.sums(_MAPPING_SUMS["PolledEventCount"])]
+        sums = {**dict.fromkeys(sorted(looked), 0), **dict(mapping.ledger.sums(_MAPPING_SUMS[name]))}
         return {minute: [(total, 1)] for minute, total in sums.items()}
 
 

@@ -23,13 +23,17 @@ class Consumed(Store):
 
     def attach(self, consumer: Consumer) -> None:
         """Put a consumer in line."""
+        if consumer in self._line.former:
+            self._line.former.remove(consumer)
         self._line.consumers.append(consumer)
         self._retime()
 
     def detach(self, consumer: Consumer) -> None:
-        """Take a consumer out of the line."""
-        self._line.consumers.remove(consumer)
-        self._retime()
+        """Take a consumer out of the line. What it counted stays counted."""
+        if consumer in self._line.consumers:  # it is not after the end of the queue
+            self._line.consumers.remove(consumer)
+            self._line.former.append(consumer)
+            self._retime()
 
     def take(self, limit: int) -> Flight | None:
         """

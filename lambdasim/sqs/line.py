@@ -104,11 +104,12 @@ class Poll:
 class Line:
     """The parties that wait at one queue, longest first (SQS-209)."""
 
-    __slots__ = ("consumers", "polls")
+    __slots__ = ("consumers", "former", "polls")
 
     def __init__(self) -> None:
         self.polls: OrderedDict[tuple[int, int], Poll] = OrderedDict()  # by their starts, in this order
         self.consumers: list[Consumer] = []  # in order of creation
+        self.former: list[Consumer] = []  # those that left, for what they counted
 
     @property
     def is_watched(self) -> bool:

@@ -174,11 +174,12 @@ class Shown(Consumed):
     def background_empty_receives_by_minute(self) -> dict[int, int]:
         """Return the empty receives of idle pollers by minute: computed, not simulated (ESM-082)."""
         found = dict(self._empty_before)
-        for consumer in self._line.consumers:
+        for consumer in (*self._line.consumers, *self._line.former):
             for minute, times in consumer.empty_receives_by_minute().items():
                 found[minute] = found.get(minute, 0) + times
         return found
 
     def _background_empty_receives(self) -> int:
-        now = sum(consumer.count_empty_receives() for consumer in self._line.consumers)
+        line = self._line
+        now = sum(consumer.count_empty_receives() for consumer in (*line.consumers, *line.former))
         return now + sum(self._empty_before.values())

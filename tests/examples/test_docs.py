@@ -197,6 +197,7 @@ def held() -> dict[str, tuple[object, ...]]:
         "Invocation": (worker.invocations[0],),
         "InvokeResult": (result,),
         "EventSourceMapping": (mapping, mapping.snapshot()),
+        "Answers of mappings": (mapping.get_event_source_mapping(),),
         "Metrics": (sim.metrics, sim.metrics.series("AWS/SQS", "NumberOfMessagesSent", "Sum", QueueName="orders")),
         "Trace": (sim.trace, sim.trace.records[0]),
         "Clock": (sim.clock,),

@@ -18,7 +18,9 @@ from lambdasim import (
     BackoffModel,
     BatchWindowModel,
     ColdStartModel,
+    FilterModel,
     LambdaLimits,
+    LifecycleModel,
     RedrivePolicy,
     ScalingModel,
     ScalingRate,
@@ -26,7 +28,12 @@ from lambdasim import (
     SqsConfig,
     ThrottleRetry,
 )
-from lambdasim.errors.lambda_ import ResourceConflictException
+from lambdasim.errors.lambda_ import (
+    InvalidParameterValueException,
+    ResourceConflictException,
+    ResourceInUseException,
+    ResourceNotFoundException,
+)
 from lambdasim.errors.sqs import OverLimit
 from tests.strategies import near
 
@@ -50,6 +57,25 @@ functions = st.fixed_dictionaries(
         "init": SAMPLE((0, 0, 0.5, 11)),
     }
 )
+NO_LARGE = '{"body": [{"prefix": "f"}, {"prefix": "bad"}, {"prefix": "once"}, {"prefix": "s"}]}'
+PATTERNS = (
+    NO_LARGE,
+    '{"attributes": {"ApproximateReceiveCount": ["1"]}}',
+    '{"body": {"k": ["v"]}}',
+    '{"body": ["fine"]}',
+)
+criteria = SAMPLE((None, None, *({"Filters": [{"Pattern": pattern}]} for pattern in PATTERNS)))
+changes = st.fixed_dictionaries(
+    {},
+    optional={
+        "batch_size": SAMPLE((1, 2, 10)),
+        "maximum_batching_window_in_seconds": SAMPLE((0, 0, 1, 7)),
+        "maximum_concurrency": SAMPLE((None, 2, 4, 9)),
+        "function_response_types": SAMPLE(((), ("ReportBatchItemFailures",))),
+        "filter_criteria": criteria,
+        "enabled": st.booleans(),
+    },
+)
 mappings = st.fixed_dictionaries(
     {
         "batch_size": SAMPLE((1, 3, 10)),
@@ -68,6 +94,12 @@ mappings = st.fixed_dictionaries(
         "backoff": SAMPLE((BackoffModel(), BackoffModel(), BackoffModel.OFF)),
         "retry": SAMPLE((ThrottleRetry(), ThrottleRetry.SEED)),
         "window": SAMPLE((BatchWindowModel(), BatchWindowModel(payload_bytes=1_500, anchor="first_record"))),
+        "lifecycle": SAMPLE(
+            (LifecycleModel(), LifecycleModel(creating_s=1, updating_s=2, disabling_s=3, deleting_s=1))
+        ),
+        "filters": SAMPLE((FilterModel(), FilterModel(update_delay_s=2))),
+        "filter_criteria": criteria,
+        "enabled": SAMPLE((True, True, True, False)),
     }
 )
 bodies = SAMPLE(
@@ -86,6 +118,8 @@ class Mappings(RuleBasedStateMachine):
     def build(self, made_queues, made_functions, limit, account, seed):
         self.most = Counter()  # the highest target of each mapping
         self.runs = Counter()  # by message id
+        self.caps = {}  # the highest cap that each mapping ever had
+        self.fewest = {}  # what each has counted so far
         self.mine = set()  # ids of messages that the test itself received or deleted
         self.sim = sim = Simulation(
             seed=seed,
@@ -141,16 +175,52 @@ class Mappings(RuleBasedStateMachine):
         arn = event["Records"][0]["eventSourceARN"]
         return next((mapping.function_response_types for mapping in self.mappings if mapping.queue.arn == arn), ())
 
+    def cap_of(self, mapping):
+        settings = mapping._pollers._scaling
+        return min(settings.max, mapping.maximum_concurrency or 10_000, self.sim.pool.account_concurrency)
+
     # ---- what users do
 
     @rule(given=mappings, which=st.integers(0, 3))
     def create_mapping(self, given, which):
         given = dict(given)
-        settings = [given.pop(name) for name in ("scaling", "backoff", "retry", "window")]
+        settings = [given.pop(name) for name in ("scaling", "backoff", "retry", "window", "lifecycle", "filters")]
         queue = self.queues[which % len(self.queues)]
         function = self.functions[which // 2 % len(self.functions)]
         with suppress(ResourceConflictException):
-            self.mappings.append(self.sim.create_event_source_mapping(queue, function, settings=settings, **given))
+            mapping = self.sim.create_event_source_mapping(queue, function, settings=settings, **given)
+            self.mappings.append(mapping)
+            self.caps[mapping.uuid] = self.cap_of(mapping)
+            self.fewest[mapping.uuid] = (0, 0, 0, 0)
+
+    @precondition(lambda self: self.mappings)
+    @rule(which=st.integers(0, 3), given=changes, function=SAMPLE((None, None, 0, 1)))
+    def change_mapping(self, which, given, function):
+        mapping = self.mappings[which % len(self.mappings)]
+        if function is not None:
+            given = {**given, "function": self.functions[function % len(self.functions)]}
+        with suppress(
+            InvalidParameterValueException,
+            ResourceConflictException,
+            ResourceInUseException,
+            ResourceNotFoundException,
+        ):
+            mapping.update_event_source_mapping(**given)
+            self.caps[mapping.uuid] = max(self.caps[mapping.uuid], self.cap_of(mapping))
+
+    @precondition(lambda self: self.mappings)
+    @rule(which=st.integers(0, 3), enabled=st.booleans())
+    def turn_off_and_on(self, which, enabled):
+        mapping = self.mappings[which % len(self.mappings)]
+        with suppress(ResourceInUseException, ResourceNotFoundException):
+            mapping.update_event_source_mapping(enabled=enabled)
+
+    @precondition(lambda self: self.mappings)
+    @rule(which=st.integers(0, 3))
+    def delete_mapping(self, which):
+        mapping = self.mappings[which % len(self.mappings)]
+        with suppress(ResourceInUseException, ResourceNotFoundException):
+            mapping.delete_event_source_mapping()
 
     @rule(which=st.integers(0, 1), sent=st.lists(bodies, min_size=1, max_size=30), delay=SAMPLE((0, 0, 0, 1, 5)))
     def send(self, which, sent, delay):
@@ -213,13 +283,29 @@ class Mappings(RuleBasedStateMachine):
             assert found.in_flight <= queue.config.inflight_limit_standard
         for mapping in self.mappings:
             found = mapping.snapshot()
+            mapping.check_invariants()  # of those that are deleted, too
             settings = mapping._pollers._scaling
-            cap = min(settings.max, mapping.maximum_concurrency or 10_000, self.sim.pool.account_concurrency)
+            cap = self.caps[mapping.uuid]
             initial = min(settings.initial, cap)
-            assert 0 <= found.target <= cap  # ESM-110
+            assert (
+                0 <= found.target <= (self.cap_of(mapping) if found.state in {"Enabled", "Disabled"} else cap)
+            )  # ESM-110
             assert found.concurrency_limit == int(found.target)
             assert found.in_flight <= min(found.pollers, cap)  # ESM-107
             assert found.pollers <= max(initial, int(self.most[mapping.uuid]))
+            counted = (
+                found.polled_event_count,
+                found.filtered_out_event_count,
+                found.invoked_event_count,
+                found.empty_receives,
+            )
+            assert all(now >= before for now, before in zip(counted, self.fewest[mapping.uuid], strict=True))
+            self.fewest[mapping.uuid] = counted
+            if found.state in {"Disabled", "Deleted", "Creating", "Enabling"}:  # ESM-053, ESM-054
+                assert (found.phase, found.pollers, found.held, found.in_flight) == ("stopped", 0, 0, 0)
+            if found.state in {"Enabled", "Updating"} and found.phase == "stopped":
+                assert found.state == "Updating"
+                assert (found.pollers, found.held) == (0, 0)
             assert found.target == round(found.target, 6)
             assert found.deleted_event_count + found.failed_invoke_event_count <= found.polled_event_count + (
                 found.invoked_event_count
@@ -235,13 +321,14 @@ class Mappings(RuleBasedStateMachine):
         assert self.sim.pool.in_flight <= self.sim.pool.account_concurrency
 
     def teardown(self):
-        """In the end every deleted message was in a run, or was the test's own."""
+        """In the end every deleted message was in a run, or filtered out, or the test's own."""
         if not hasattr(self, "sim"):
             return
+        filtered = sum(mapping.snapshot().filtered_out_event_count for mapping in self.mappings)
         deleted = {
             record.details["message_id"] for record in self.sim.trace.records if record.kind == "message deleted"
         }
-        assert deleted <= set(self.runs) | self.mine
+        assert len(deleted - set(self.runs) - self.mine) <= filtered
 
 
 TestMappings = Mappings.TestCase

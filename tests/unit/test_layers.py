@@ -20,7 +20,7 @@ import pytest
 ROOT: Final = Path(__file__).resolve().parents[2]
 
 OPEN_TO_ALL: Final = frozenset({"errors", "units", "settings"})
-UP_TO_METRICS: Final = frozenset({"clock", "sqs", "lambda_", "esm"})
+UP_TO_METRICS: Final = frozenset({"clock", "sqs", "lambda_", "filtering", "esm"})
 UP_TO_SIMULATION: Final = UP_TO_METRICS | {"metrics", "workload", "faults", "simulation"}
 
 # Which layers a layer may import, beside itself and those open to all. A layer is a package or module of the top level.
@@ -28,10 +28,11 @@ MAY_IMPORT: Final = {
     "clock": frozenset[str](),
     "sqs": frozenset({"clock"}),  # sqs and lambda_ are siblings: neither knows the other
     "lambda_": frozenset({"clock"}),
-    "esm": frozenset({"clock", "sqs", "lambda_"}),
+    "filtering": frozenset[str](),  # pure: texts and records
+    "esm": frozenset({"clock", "sqs", "lambda_", "filtering"}),
     "metrics": UP_TO_METRICS,  # their meters and snapshots, never their insides
     "workload": frozenset({"clock"}),  # hands messages to a callable
-    "faults": frozenset({"sqs", "lambda_"}),  # what may go wrong in all services; each knows its own part only
+    "faults": frozenset({"sqs", "lambda_", "esm"}),  # what may go wrong in all services; each knows its own part only
     "simulation": UP_TO_METRICS | {"metrics", "workload", "faults"},
     "planning": UP_TO_SIMULATION,
     "testing": UP_TO_SIMULATION,
@@ -180,7 +181,7 @@ def test_importing_the_package_loads_no_optional_dependency() -> None:
         ("units.py", "from lambdasim import settings"),
         ("settings.py", "from lambdasim.clock import Clock"),
         ("sqs/faults.py", "from lambdasim.faults import Faults"),
-        ("faults.py", "from lambdasim.esm import EventSourceMapping"),
+        ("faults.py", "from lambdasim.metrics import Metrics"),
         ("simulation.py", "from lambdasim.planning import sweep"),
         ("cli/__init__.py", "from lambdasim.testing import explore"),
     ],

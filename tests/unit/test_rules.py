@@ -19,12 +19,18 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 RULES: Final = ROOT / "docs" / "rules"
 
 # Where the ids of each prefix have their entries.
-FILES: Final = {"SQS": "sqs.md", "LAM": "lambda.md", "ASY": "asynchronous.md", "ESM": "esm.md"}
+FILES: Final = {
+    "SQS": "sqs.md",
+    "LAM": "lambda.md",
+    "ASY": "asynchronous.md",
+    "ESM": "esm.md",
+    "FLT": "filtering.md",
+}
 STATUSES: Final = ("documented", "observed", "assumed")
 
-ID: Final = re.compile(r"(SQS|LAM|ASY|ESM)-\d{3}")
-CITATION: Final = re.compile(r"\b(SQS|LAM|ASY|ESM)-(\d{3}(?:, \d{3}\b)*)")  # `SQS-302, 303` cites two
-SECTION: Final = re.compile(r"\b(SQS|LAM|ASY|ESM) §(\d+)(?: to §(\d+))?")
+ID: Final = re.compile(r"(SQS|LAM|ASY|ESM|FLT)-\d{3}")
+CITATION: Final = re.compile(r"\b(SQS|LAM|ASY|ESM|FLT)-(\d{3}(?:, \d{3}\b)*)")  # `SQS-302, 303` cites two
+SECTION: Final = re.compile(r"\b(SQS|LAM|ASY|ESM|FLT) §(\d+)(?: to §(\d+))?")
 HEADING: Final = re.compile(r"^## (\d+)\. ", re.MULTILINE)
 
 
