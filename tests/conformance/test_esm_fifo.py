@@ -166,3 +166,27 @@ def test_a_delete_that_comes_too_late_fails_and_is_not_counted(sim):
     sim.run()
     assert (sim.now, worker.snapshot().invocations) == (6, 2)
     assert (mapping.snapshot().deleted_event_count, orders.snapshot().deleted) == (1, 1)
+
+
+@pytest.mark.rule("ESM-216")
+def test_a_throttled_batch_keeps_its_group_locked_through_all_retries(sim):
+    """What comes meanwhile in the same group waits behind the refused batch; another group does not."""
+    batches = []
+    orders = sim.create_queue("orders.fifo", content_based_deduplication=True, visibility_timeout=100)
+
+    def handler(event, _context):
+        batches.append((sim.now_us, [record["body"] for record in event["Records"]]))
+
+    worker = sim.create_function("worker", handler, duration=1, reserved_concurrent_executions=0)
+    sim.create_event_source_mapping(orders, worker)
+    orders.send_message("a1", message_group_id="a")
+    sim.run(until=1)
+    orders.send_message("a2", message_group_id="a")
+    sim.run(until=4)  # refused at 0, 1 and 3 s; the next attempt is at 7 s
+    worker.delete_function_concurrency()
+    orders.send_message("b1", message_group_id="b")
+    sim.run(until_us=seconds(7) - 1)
+    assert batches == [(seconds(4), ["b1"])]
+    assert (orders.in_flight, orders.visible, orders.receivable) == (1, 1, 0)
+    sim.run()
+    assert batches[1:] == [(seconds(7), ["a1"]), (seconds(8), ["a2"])]
