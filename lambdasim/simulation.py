@@ -586,6 +586,7 @@ class Simulation:
             faults=esm_part(self.faults if faults is None else faults),
             settings=narrower,
             siblings=self._mappings.values(),
+            find_function=self._functions.function,
         )
         self._mappings[mapping.uuid] = mapping
         return mapping

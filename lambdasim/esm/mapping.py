@@ -33,7 +33,7 @@ from lambdasim.esm.limits import (
     ScalingModel,
     ThrottleRetry,
 )
-from lambdasim.esm.pollers import Pollers
+from lambdasim.esm.pollers import Pollers, Terms
 from lambdasim.filtering import FilterModel, Filters
 from lambdasim.filtering.criteria import parse_criteria
 from lambdasim.lambda_ import Function
@@ -135,6 +135,7 @@ class EventSourceMapping:
         settings: `ScalingModel`, `PollModel`, `BatchWindowModel`, `BackoffModel`, `ThrottleRetry`, `LifecycleModel`,
             `FilterModel`, at most one of each.
         siblings: The mappings there are already; a second one of the same queue and function is refused.
+        find_function: Finds a function by its ARN, in case it is deleted and made again; None where nobody does that.
     Raises:
         ValidationException: A number out of its range, or a pattern that is too long.
         InvalidParameterValueException: A combination that AWS refuses, such as a visibility timeout below the
@@ -162,6 +163,7 @@ class EventSourceMapping:
         faults: EsmFaults | None = None,
         settings: Iterable[object] | Settings = (),
         siblings: Iterable[EventSourceMapping] = (),
+        find_function: Callable[[str], tuple[Function, str | None] | None] | None = None,
     ) -> None:
         if not isinstance(settings, Settings):
             settings = Settings(settings, allowed=MAPPING_SETTINGS, where="an event source mapping")
@@ -193,6 +195,7 @@ class EventSourceMapping:
         self.configuration: MappingConfiguration = configuration
         self.filters: Filters = filters
         self._siblings = siblings
+        self._find_function = find_function
         self._lifecycle = settings.get(LifecycleModel)
         identifiers = self.clock.identifiers
         series = identifiers.series("event source mapping", f"{queue.arn}/{function.arn}")
@@ -498,6 +501,21 @@ class EventSourceMapping:
         if self.state not in ("Enabled", "Disabled"):
             msg = f"Cannot {operation} the event source mapping because it is in use."
             raise ResourceInUseException(msg)
+
+    def find_again(self, terms: Terms) -> bool:
+        """Look up by its name what a batch is for, as each invoke does (ESM-067); return whether there is one."""
+        qualifier = terms.target.qualifier
+        arn = terms.function.arn if qualifier is None else f"{terms.function.arn}:{qualifier}"
+        found = None if self._find_function is None else self._find_function(arn)
+        function = terms.function if found is None else found[0]
+        try:
+            target = function.target(qualifier)
+        except ResourceNotFoundException:
+            return False
+        terms.function, terms.target = function, target
+        if self.function_arn == arn:
+            self.function, self.target = function, target
+        return True
 
     def _later(self, delay: Duration, action: Callable[[], None]) -> None:
         """End a transition after so long, as a C4 event."""

@@ -668,7 +668,7 @@ class Pollers:
         elif slot.state is not SlotState.INVOKING:
             return
         terms = slot.terms
-        if terms.target.is_gone:
+        if terms.target.is_gone and not self.mapping.find_again(terms):
             self._fail_for_good(slot)
             return
         if self._luck is not None and self._luck.denies_access():

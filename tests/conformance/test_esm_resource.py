@@ -1015,3 +1015,32 @@ def test_a_throttled_batch_with_more_behind_it_is_dropped_once_and_for_all(sim, 
     assert mapping.snapshot().attempts == 4  # at 0 and 1, and each of the two others once
     assert queue.snapshot().visible == 3
     sim.check_invariants()
+
+
+@pytest.mark.rule("ESM-067", "ESM-152")
+@pytest.mark.parametrize("what", ["alias", "function"])
+def test_a_name_is_looked_up_at_each_invoke_so_that_one_made_again_serves(sim, queue, what):
+    """Deleted and made again between two invokes, as deployments do: the mapping goes on as if nothing had happened."""
+    ran = []
+    worker = sim.create_function("worker", lambda _event, _context: ran.append("old"))
+    worker.publish_version()
+    worker.create_alias("live", "1")
+    mapping = sim.create_event_source_mapping(queue, worker.arn + ":live" * (what == "alias"))
+    queue.send_message("1")
+    sim.run()
+    if what == "alias":
+        worker.delete_alias("live")
+        worker.update_function_code(lambda _event, _context: ran.append("new"))
+        worker.create_alias("live", worker.publish_version().version)
+    else:
+        worker.delete_function()
+        again = sim.create_function("worker", lambda _event, _context: ran.append("new"))
+    queue.send_message("2")
+    sim.run()
+    assert (ran, mapping.state, queue.snapshot().deleted) == (["old", "new"], "Enabled", 2)
+    assert mapping.function is (worker if what == "alias" else again)
+    mapping.function.delete_function()
+    queue.send_message("3")
+    sim.run()
+    assert (len(ran), mapping.state) == (2, "Disabled")
+    assert mapping.state_transition_reason == "LAMBDA_INITIATED"
