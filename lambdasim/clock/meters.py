@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
@@ -246,6 +246,31 @@ class Ledger:
             place = bisect_right(borders, end_us)
             if place:
                 yield end_us, rows[place - 1][1][index]
+
+
+class Spells:
+    """Stretches of time during which something held, such as that counts are published."""
+
+    __slots__ = ("_ends", "_starts")
+
+    def __init__(self) -> None:
+        self._starts: list[int] = []
+        self._ends: list[int] = []  # one fewer while it holds
+
+    @property
+    def is_on(self) -> bool:
+        """Whether it holds now."""
+        return len(self._starts) > len(self._ends)
+
+    def turn(self, now_us: int, *, on: bool) -> None:
+        """Say whether it holds from now on."""
+        if on is not self.is_on:
+            (self._starts if on else self._ends).append(now_us)
+
+    def touches(self, minute: int) -> bool:
+        """Return whether it held at some time of a minute. Runtime: `O(log n)` in the number of stretches."""
+        place = bisect_left(self._starts, (minute + 1) * MINUTE_US)  # those that began before its end
+        return place > 0 and (place > len(self._ends) or self._ends[place - 1] > minute * MINUTE_US)
 
 
 class Beats:

@@ -598,8 +598,12 @@ class EventSourceMapping:
 
     @property
     def ledger(self) -> Ledger:
-        """The counts of events by minute."""
+        """The published counts of events by minute."""
         return self._pollers.ledger
+
+    def published_in(self, minute: int, *, filtered: bool = False) -> bool:
+        """Return whether counts were published in a minute; *filtered*: those of filters, so that there were some."""
+        return self._pollers.published.touches(minute) and (not filtered or self._pollers.filtering.touches(minute))
 
     def empty_receives_by_minute(self) -> dict[int, int]:
         """Return the receives that ended empty, by the minute in which each did."""

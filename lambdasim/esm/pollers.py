@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sortedcontainers import SortedList
 
 from lambdasim.clock import Clock, Kind, Priority, Timer
-from lambdasim.clock.meters import Beats, Ledger
+from lambdasim.clock.meters import Beats, Ledger, Spells
 from lambdasim.esm.batching import largest_sure_message, plan_cut, plan_retry, plan_window_end
 from lambdasim.esm.events import EventMaker
 from lambdasim.esm.limits import BackoffModel, BatchWindowModel, PollModel, ScalingModel, ThrottleRetry
@@ -190,16 +190,17 @@ class Pollers:
         self._idle_optimise_us = seconds(scaling.idle_optimise_after_s, name="idle_optimise_after_s")
         self._control_period_us = seconds(backoff.period_s, name="period_s")
         self._is_eager = scaling.demand == "nonempty_receive"
-        self._configure()
-        self.filters: Filters | None = mapping.filters or None
-
+        self.published = Spells()  #: when the counts of events were metrics (ESM-280)
+        self.filtering = Spells()  #: when there were filters
+        self._published_before: tuple[int, ...] = (0, 0, 0, 0, 0)  # in the stretches that are over
+        self._counted_before: tuple[int, ...] = (0, 0, 0, 0, 0)  # when the current one began
         self.waits = False  #: whether a receive is open
         self.phase = Phase.STOPPED
-        self.target = float(self._initial)  #: L
-        self.allowed = self._initial  #: n
+        self.target = 0.0  #: L
+        self.allowed = 0  #: n
         self.slots = 0  #: m
         self.in_flight = 0  #: invocations
-        self._ceiling = self.cap  # of these; above the cap while slots go that were made under a higher one
+        self._ceiling = 0  # of these; above the cap while slots go that were made under a higher one
         self._waiting: list[tuple[int, int, Slot]] = []  # POLLING, a heap by start of the receive
         self._gathering: SortedList[tuple[int, int, Slot]] = SortedList()  # GATHERING, by end of the window
         self._throttled: dict[int, Slot] = {}  # RETRY_WAIT, by number
@@ -223,7 +224,12 @@ class Pollers:
         self.duplicates = 0  #: messages that reached the function more than once
         self._has_warned = False
         self._beats = Beats()
-        self.ledger = Ledger(self.clock.now_us, self._counters)
+        self.ledger = Ledger(self.clock.now_us, self._published_counts)
+        self._configure()
+        self.use_filters(mapping.filters)
+        self.target = float(self._initial)
+        self.allowed = self._initial
+        self._ceiling = self.cap
 
     # ---- life
 
@@ -234,6 +240,18 @@ class Pollers:
         self.cap = self.plan_cap()
         self._initial = min(self._scaling.initial, self.cap)
         self._saves_pollers = mapping.maximum_concurrency is None
+        if mapping.publishes_event_counts is not self.published.is_on:
+            self._publish(on=mapping.publishes_event_counts)
+
+    def _publish(self, *, on: bool) -> None:
+        """Let the counts of events be metrics from now on, or no longer: they stand still then (ESM-280)."""
+        now_us = self.clock.now_us
+        self.ledger.turn(now_us)
+        if on:
+            self._counted_before = self._counters()
+        else:
+            self._published_before = self._published_counts()
+        self.published.turn(now_us, on=on)
 
     def plan_cap(self) -> int:
         """Return how many slots there may be by what the mapping is told to do (ESM-012)."""
@@ -263,7 +281,8 @@ class Pollers:
 
     def use_filters(self, filters: Filters) -> None:
         """Let these decide about what is received from now on."""
-        self.filters = filters or None
+        self.filters: Filters | None = filters or None
+        self.filtering.turn(self.clock.now_us, on=bool(filters))
 
     def start(self) -> None:
         """Begin to poll (S1)."""
@@ -1042,6 +1061,12 @@ class Pollers:
 
     def _counters(self) -> tuple[int, ...]:
         return self.polled, self.invoked, self.failed, self.deleted, self.filtered
+
+    def _published_counts(self) -> tuple[int, ...]:
+        if not self.published.is_on:
+            return self._published_before
+        rows = zip(self._published_before, self._counters(), self._counted_before, strict=True)
+        return tuple(before + count - since for before, count, since in rows)
 
 
 def _names_failures(result: object) -> bool:

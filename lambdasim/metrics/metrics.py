@@ -326,14 +326,15 @@ class Metrics:
         return merge([owner.provisioned_shares.data(now_us) for owner in owners])
 
     def _of_mapping(self, mapping: EventSourceMapping, name: str) -> Data:
-        if not mapping.publishes_event_counts or name not in _MAPPING_SUMS:
+        if name not in _MAPPING_SUMS:
             return {}
         # A poll that found nothing is a datum of 0 (ESM-280).
-        is_filtered = name == "FilteredOutEventCount" and bool(mapping.filters)
+        is_filtered = name == "FilteredOutEventCount"
         looked = list(mapping.empty_receives_by_minute()) if is_filtered or name == "PolledEventCount" else []
         if is_filtered:  # of a poll whose records all passed too
             looked += [minute for minute, _ in mapping.ledger.sums(_MAPPING_SUMS["PolledEventCount"])]
-        sums = {**dict.fromkeys(sorted(looked), 0), **dict(mapping.ledger.sums(_MAPPING_SUMS[name]))}
+        zeros = [minute for minute in sorted(looked) if mapping.published_in(minute, filtered=is_filtered)]
+        sums = {**dict.fromkeys(zeros, 0), **dict(mapping.ledger.sums(_MAPPING_SUMS[name]))}
         return {minute: [(total, 1)] for minute, total in sums.items()}
 
 

@@ -53,6 +53,24 @@ def test_a_disabled_mapping_publishes_nothing(sim, queue):
     assert [published(sim, mapping, name) for name in COUNTS] == [[]] * 4
 
 
+@pytest.mark.rule("ESM-280", "ESM-052")
+def test_what_is_counted_while_nothing_is_published_stays_unpublished(sim, queue):
+    """Switched on at 90 s and off at 210 s, by updates: neither what was before nor what comes after is a metric."""
+    mapping = sim.create_event_source_mapping(queue, sim.create_function("worker"))
+    for at in range(0, 300, 30):
+        sim.call_at(at + 15, queue.send_message, f"at {at + 15}")
+    sim.run(until=90)
+    mapping.update_event_source_mapping(metrics=["EventCount"])
+    sim.run(until=210)
+    assert published(sim, mapping, "PolledEventCount") == [(60, 1), (120, 2), (180, 1)]
+    mapping.update_event_source_mapping(metrics=None)
+    sim.run(until=300)
+    assert published(sim, mapping, "PolledEventCount") == [(60, 1), (120, 2), (180, 1)]
+    assert published(sim, mapping, "DeletedEventCount") == [(60, 1), (120, 2), (180, 1)]
+    assert published(sim, mapping, "FilteredOutEventCount") == []
+    assert mapping.snapshot().polled_event_count == 10
+
+
 @pytest.mark.rule("ESM-280")
 def test_an_empty_poll_is_a_datum_of_0(sim, queue):
     mapping = sim.create_event_source_mapping(queue, sim.create_function("worker"), metrics=["EventCount"])

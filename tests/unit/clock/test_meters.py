@@ -15,6 +15,7 @@ from lambdasim.clock.meters import (
     Counter,
     Ledger,
     Samples,
+    Spells,
     Steps,
     check_statistic,
     merge,
@@ -314,3 +315,18 @@ def test_many_beats_take_no_time():
     minutes = beats.minutes()
     assert 10**6 == sum(minutes.values())
     assert 3 == minutes[0] == minutes[1]
+
+
+@pytest.mark.parametrize(
+    ("minute", "touched"), [(0, False), (1, True), (2, True), (3, False), (4, False), (5, True), (6, True)]
+)
+def test_spells_touch_the_minutes_in_which_they_held(minute, touched):
+    """From 119.999999 s to 180 s, and from 300 s on; an end at a border leaves the next minute alone."""
+    spells = Spells()
+    spells.turn(0, on=False)
+    spells.turn(2 * MINUTE_US - 1, on=True)
+    spells.turn(150_000_000, on=True)
+    spells.turn(3 * MINUTE_US, on=False)
+    spells.turn(5 * MINUTE_US, on=True)
+    assert spells.is_on
+    assert spells.touches(minute) is touched
