@@ -227,6 +227,7 @@ class PollingTable(SettingsTable):
     library = PollModel
     wait_s: FromOne | None = None
     max_per_receive: FromOne | None = None
+    dispatch: Annotated[str, PlainValidator(Choice(("greedy", "round_robin")))] | None = None
 
 
 class BatchWindowTable(SettingsTable):
@@ -235,6 +236,8 @@ class BatchWindowTable(SettingsTable):
     library = BatchWindowModel
     anchor: Annotated[str, PlainValidator(Choice(("previous_completion", "first_record")))] | None = None
     payload_bytes: FromOne | None = None
+    mode: Annotated[str, PlainValidator(Choice(("exact", "low_traffic_20s")))] | None = None
+    low_traffic_wait_s: TimeAboveZero | None = None
 
 
 class BackoffTable(SettingsTable):
