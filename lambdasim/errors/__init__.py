@@ -53,8 +53,8 @@ class AwsError(LambdasimError):
             cls.code = cls.__name__
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Pickle with the reason, which is no positional argument."""
-        return _revive, (type(self), self.message, self.reason)
+        """Pickle with the reason, which is no positional argument, and whatever else the error says."""
+        return _revive, (type(self), self.message, self.reason), vars(self)
 
 
 class SqsError(AwsError):

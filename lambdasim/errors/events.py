@@ -12,9 +12,5 @@ class InvalidEventPatternException(AwsError):
         super().__init__(message, reason=reason)
         self.path = path
 
-    def __reduce__(self) -> tuple[object, ...]:
-        """Pickle with the path too."""
-        return (*super().__reduce__(), {"path": self.path})
-
 
 __all__ = ["InvalidEventPatternException"]

@@ -569,3 +569,15 @@ def test_patterns_are_checked_in_the_order_of_the_list():
 )
 def test_of_one_pattern_grammar_comes_before_dialect_and_dialect_before_source(text, reason):
     assert reason == refusal_of([text], source="kinesis").reason
+
+
+@pytest.mark.rule("FLT-121")
+def test_a_refused_mapping_keeps_what_it_says_when_it_is_pickled(sim):
+    """As test runners do that send failures from one process to another."""
+    queue, worker = sim.create_queue("orders"), sim.create_function("worker")
+    filters = {"Filters": [{"Pattern": '{"body": {"a": [1]}}'}, {"Pattern": '{"body": "paid"}'}]}
+    with pytest.raises(AwsError) as refusal:
+        sim.create_event_source_mapping(queue, worker, filter_criteria=filters)
+    copy = pickle.loads(pickle.dumps(refusal.value))
+    assert (copy.code, copy.filter_index, copy.path) == ("InvalidParameterValueException", 1, "body")
+    assert (copy.message, copy.reason) == (refusal.value.message, refusal.value.reason)
