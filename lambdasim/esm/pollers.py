@@ -480,7 +480,7 @@ class Pollers:
         if self.phase is Phase.STOPPED:  # by whoever heard of a delete
             self._retire()
             return
-        slot.state = SlotState.POLLING
+        slot.state, slot.waits_whole = SlotState.POLLING, False
         slot.asked_us = slot.first_asked_us = now_us = self.clock.now_us
         slot.asked_number = number = self.clock.count()
         heappush(self._waiting, (now_us, number, slot))

@@ -57,7 +57,7 @@ class Filters:
             `reason`, `filter_index` and `path` say more than AWS does (FLT-121).
     """
 
-    __slots__ = ("_is_about_data", "_patterns", "_read", "_source", "texts")
+    __slots__ = ("_fitted", "_is_about_data", "_patterns", "_read", "_source", "texts")
 
     def __init__(
         self, patterns: Sequence[str | None], *, source: str, model: FilterModel | None = None, is_pipe: bool = False
@@ -85,6 +85,13 @@ class Filters:
         self._patterns = tuple(
             self._compile(index, text or "", model, is_pipe=is_pipe) for index, text in enumerate(patterns)
         )
+        self._fitted = {
+            kind: [
+                [fit for branch in pattern.branches if (fit := fitted(self._source, branch, kind)) is not None]
+                for pattern in self._patterns
+            ]
+            for kind in Payload
+        }
         self._read = {path: None for pattern in self._patterns for path in pattern.prefixes}
         self._is_about_data = any(
             any(kinds_of(self._source, branch)) for pattern in self._patterns for branch in pattern.branches
@@ -125,12 +132,10 @@ class Filters:
                 kind, view[source.data_key] = payload_of(source, record)
         except ValueError:
             return False
-        for pattern in self._patterns:
-            leaves = pattern.leaves_of(view)
-            for branch in pattern.branches:
-                fitting = fitted(source, branch, kind)
-                if fitting is not None and fitting.matches(leaves):
-                    return True
+        for pattern, branches in zip(self._patterns, self._fitted[kind], strict=True):
+            leaves = pattern.leaves_of(view) if branches else {}
+            if any(branch.matches(leaves) for branch in branches):
+                return True
         return False
 
 

@@ -96,7 +96,7 @@ def suffix(operand: Any, path: str) -> Test:
     caseless = _nested_caseless("suffix", operand, path)
     if caseless is not None:
         length, matches = len(caseless), _caseless(caseless)
-        return lambda leaf: type(leaf) is str and len(leaf) >= length and matches(leaf[len(leaf) - length :])
+        return lambda leaf: type(leaf) is str and matches(leaf[len(leaf) - length :])
     wanted = _text("suffix", operand, path)
     return lambda leaf: type(leaf) is str and leaf.endswith(wanted)
 

@@ -8,7 +8,6 @@ a payload fits what a branch asks of it is decided before the branch is matched 
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping
 from enum import Enum
 from typing import Any, Final
@@ -69,10 +68,8 @@ def class_of_bytes(encoded: str | None) -> tuple[Payload, Any]:
     """Return the class of base64 of a text; a null is plain (FLT-102)."""
     if encoded is None:
         return Payload.PLAIN, None
-    try:
-        return class_of(base64.b64decode(encoded, validate=True).decode())
-    except (binascii.Error, UnicodeDecodeError):
-        return Payload.UNREADABLE, None
+    text = _text_of(encoded)
+    return (Payload.UNREADABLE, None) if text is None else class_of(text)
 
 
 def metadata_of(source: Source, record: Mapping[str, Any]) -> dict[str, Any]:
@@ -82,13 +79,16 @@ def metadata_of(source: Source, record: Mapping[str, Any]) -> dict[str, Any]:
         return {**{key: value for key, value in record.items() if key != "kinesis"}, **inner}
     view = {key: value for key, value in record.items() if key != source.data_key}
     if source.name == "kafka" and isinstance(view.get("key"), str):
-        kind, key = class_of_bytes(view["key"])
-        view["key"] = None if kind is Payload.UNREADABLE else _text_of(view["key"]) if kind is Payload.JSON else key
+        view["key"] = _text_of(view["key"])
     return view
 
 
-def _text_of(encoded: str) -> str:
-    return base64.b64decode(encoded).decode()
+def _text_of(encoded: str) -> str | None:
+    """Return what is base64 of UTF-8; None where it is not."""
+    try:
+        return base64.b64decode(encoded, validate=True).decode()
+    except ValueError:  # no base64, no UTF-8, or not even ASCII
+        return None
 
 
 def payload_of(source: Source, record: Mapping[str, Any]) -> tuple[Payload, Any]:

@@ -527,7 +527,7 @@ class Eventful(Configured):
         if invocation.outcome is Outcome.SUCCESS:
             self._settle_event(event, EventState.SUCCEEDED, SUCCESS)
             return
-        config = self._event_configs.get(LATEST if event.qualifier is None else event.qualifier)
+        config = self._config_of(event)
         retries = None if config is None else config.maximum_retry_attempts
         if event.attempts > (_RETRIES_MAX if retries is None else retries):
             self._drop(event, RETRIES_EXHAUSTED)
@@ -535,8 +535,11 @@ class Eventful(Configured):
             wait_us = self._retry_waits_us[min(event.attempts, len(self._retry_waits_us)) - 1]
             self._try_later(event, wait_us, self.clock.now_us)
 
+    def _config_of(self, event: AsyncEvent) -> EventInvokeConfig | None:
+        return self._event_configs.get(LATEST if event.qualifier is None else event.qualifier)
+
     def _age_limit_us(self, event: AsyncEvent) -> int:
-        config = self._event_configs.get(LATEST if event.qualifier is None else event.qualifier)
+        config = self._config_of(event)
         age_s = None if config is None else config.maximum_event_age_in_seconds
         return (_AGE_MAX_S if age_s is None else age_s) * MICROSECONDS
 
@@ -585,7 +588,7 @@ class Eventful(Configured):
     def _tell(self, told: tuple[AsyncEvent, Fate]) -> None:
         """Send the record to the destination that is set by now (ASY-065)."""
         event, fate = told
-        config = self._event_configs.get(LATEST if event.qualifier is None else event.qualifier)
+        config = self._config_of(event)
         is_success = fate.condition == SUCCESS
         arn = None if config is None else config.on_success if is_success else config.on_failure
         if arn is not None and not self._delivers_record(arn, fate, event):

@@ -182,6 +182,9 @@ class Configured(Admission):
         return target
 
     def _version(self, number: str) -> Version:
+        if not isinstance(number, str):
+            msg = f"function_version={number!r} is no text; give '1' or '$LATEST'"
+            raise ParamValidationError(msg)
         if number == LATEST:
             return self.latest
         found = self._versions.get(number)
@@ -359,9 +362,6 @@ class Configured(Admission):
         """
         self._guard()
         check_alias(name)
-        if not isinstance(function_version, str):
-            msg = f"function_version={function_version!r} is no text; give '1' or '$LATEST'"
-            raise ParamValidationError(msg)
         self._version(function_version)
         if name in self._aliases:
             msg = f"Alias already exists: {self.arn}:{name}"
@@ -398,6 +398,8 @@ class Configured(Admission):
 
         Raises:
             ResourceNotFoundException: No such alias or version.
+            InvalidParameterValueException: `$LATEST`, while environments are provisioned for the alias.
+            ResourceConflictException: Something is provisioned for the other version already.
         """
         alias = self.get_alias(name)
         if function_version is not NOT_GIVEN:

@@ -166,6 +166,10 @@ def s3_key(fate: Fate, function_name: str, uuid: str) -> str:
 def other_message(fate: Fate, arn: str, function_name: str, uuid: str) -> dict[str, Any] | None:
     """Return what a topic, a bus or a bucket gets; None where it is too large for it (ASY-074, ASY-075, ASY-079)."""
     service = service_of(arn)
+    if service == "events":
+        entry = eventbridge_event(fate, arn)
+        parts = (entry["Source"], entry["DetailType"], entry["Detail"], *entry["Resources"])
+        return None if sum(len(part.encode()) for part in parts) > _EVENTBRIDGE_MAX_BYTES else entry
     text = record_of(fate)
     if service == "sns":
         if len(text.encode()) > _SNS_MAX_BYTES:
@@ -173,10 +177,6 @@ def other_message(fate: Fate, arn: str, function_name: str, uuid: str) -> dict[s
         if len(text.encode()) > _SNS_MAX_BYTES:
             return None
         return {"TopicArn": arn, "Message": text, "MessageAttributes": {}}
-    if service == "events":
-        entry = eventbridge_event(fate, arn)
-        parts = (entry["Source"], entry["DetailType"], entry["Detail"], *entry["Resources"])
-        return None if sum(len(part.encode()) for part in parts) > _EVENTBRIDGE_MAX_BYTES else entry
     bucket = arn.rsplit(":", 1)[-1]
     return {"Bucket": bucket, "Key": s3_key(fate, function_name, uuid), "Body": text}
 

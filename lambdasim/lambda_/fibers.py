@@ -274,8 +274,8 @@ class Fiber(Suspended):
                 f"a handler of {self.invocation.function.name} is suspended in another thread; run the simulation there"
             )
             raise UsageError(msg) from failure
-        before, clock._fiber = clock._fiber, self
         with self._turn(self):
+            before, clock._fiber = clock._fiber, self
             try:
                 if error is None:
                     greenlet.switch()

@@ -11,6 +11,7 @@ import copy
 import operator
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from lambdasim.lambda_.world import current_sleeper
@@ -29,7 +30,7 @@ class Wire:
         self._clock = clock
         self._latency_us = seconds(latency, name="latency")
 
-    def call(self, operation: Callable[..., Any], *args: Any, **keywords: Any) -> Any:
+    def call(self, operation: Callable[..., Any], /, *args: Any, **keywords: Any) -> Any:
         """Do something at the other end: half of the latency before, half after it."""
         fiber, latency_us = self._clock.fiber, self._latency_us
         if fiber is not None:
@@ -82,27 +83,19 @@ class Remote:
         if callable(getattr(type(obj), name, None)) or callable(
             vars(obj).get(name) if hasattr(obj, "__dict__") else None
         ):
-            method = getattr(obj, name)
-
-            def call(*args: Any, **keywords: Any) -> Any:
-                return wire.reach(wire.call(method, *map(_near, args), **keywords))
-
-            return call
+            return partial(_invoke, self, getattr(obj, name))
         value = wire.call(getattr, obj, name)
-        if callable(value):
-            return lambda *args, **keywords: wire.reach(wire.call(value, *map(_near, args), **keywords))
-        return value
+        return partial(_invoke, self, value) if callable(value) else wire.reach(value)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        _wire(self).call(setattr, _object(self), name, value)
+        _wire(self).call(setattr, _object(self), name, _near(value))
 
     def __delattr__(self, name: str) -> None:
         _wire(self).call(delattr, _object(self), name)
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
         """Call the object."""
-        wire = _wire(self)
-        return wire.reach(wire.call(_object(self), *map(_near, args), **keywords))
+        return _invoke(self, _object(self), *args, **keywords)
 
     def __iter__(self) -> Iterator[Any]:
         """Iterate, one step over the wire at a time."""
@@ -165,9 +158,16 @@ def _near(value: Any) -> Any:
     return _object(value) if type(value) is Remote else value
 
 
+def _invoke(remote: Remote, operation: Callable[..., Any], /, *args: Any, **keywords: Any) -> Any:
+    """Do something at the other end with what is there in place of what stands for it, and bring the result back."""
+    wire = _wire(remote)
+    far = {name: _near(value) for name, value in keywords.items()}
+    return wire.reach(wire.call(operation, *map(_near, args), **far))
+
+
 def _forward(operation: Callable[..., Any]) -> Callable[..., Any]:
     def forwarded(self: Remote, *args: Any) -> Any:
-        return _wire(self).call(operation, _object(self), *map(_near, args))
+        return _invoke(self, operation, _object(self), *args)
 
     return forwarded
 

@@ -16,7 +16,6 @@ from lambdasim.lambda_.duration import DurationModel
 from lambdasim.lambda_.environments import Environment, Environments
 from lambdasim.lambda_.limits import DEFAULT_DURATION_S, DurationLike, LambdaLimits
 from lambdasim.lambda_.modules import Modules
-from lambdasim.lambda_.names import LATEST
 from lambdasim.lambda_.world import Machine, Names, clock_names
 from lambdasim.units import MICROSECONDS, as_datetime
 
@@ -149,11 +148,6 @@ class Version:
         self.duration = DurationModel(DEFAULT_DURATION_S if given is None else given, streams, stream, name="duration")
         self.suspended_duration = DurationModel(0, streams, stream, name="duration") if given is None else self.duration
         self.needs_event = self.builds or self.handler is not None or self.duration.needs_event
-
-    @property
-    def is_published(self) -> bool:
-        """Whether it has a number."""
-        return self.number != LATEST
 
     def machine_of(self, environment: Environment) -> Machine:
         """Return what code in this environment sees; made when it is first asked for."""

@@ -291,3 +291,22 @@ def test_whatever_goes_wrong_no_message_is_lost(seed):
     sim.check_invariants()
     assert orders.snapshot().deleted + dead.snapshot().total == 200
     assert mapping.snapshot().held == 0
+
+
+@pytest.mark.rule("ESM-088", "ESM-082")
+def test_a_slot_whose_batch_waited_as_on_a_quiet_queue_polls_as_usual_afterwards():
+    """Five slots with receives of 10 s end fifty of them in 100 s, also those that had a batch with waits of 25 s."""
+    quiet = BatchWindowModel(mode="low_traffic_20s", low_traffic_wait_s=25)
+    sim = Simulation(settings=[PollModel(wait_s=10), quiet])
+    orders = sim.create_queue("orders", visibility_timeout=60)
+    mapping = sim.create_event_source_mapping(
+        orders, sim.create_function("worker"), maximum_batching_window_in_seconds=1, maximum_concurrency=5
+    )
+    orders.send_message("order")
+    sim.run(until=50)
+    assert mapping.snapshot().deleted_event_count == 1
+    before = mapping.snapshot().empty_receives
+    sim.run(until=150)
+    found = mapping.snapshot().empty_receives
+    assert found - before == 50
+    assert sum(mapping.empty_receives_by_minute().values()) == found

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdasim import ColdStartModel, Function, Simulation
-from lambdasim.errors import LambdaError
+from lambdasim.errors import LambdaError, ParamValidationError
 from lambdasim.errors.lambda_ import (
     InvalidParameterValueException,
     ResourceConflictException,
@@ -988,3 +988,19 @@ def test_a_function_without_a_simulation_has_versions_and_can_be_deleted(clock):
     worker.delete_function()
     with pytest.raises(ResourceNotFoundException):
         worker.invoke()
+
+
+@pytest.mark.rule("LAM-026")
+@pytest.mark.parametrize("number", [1, [], 1.0])
+def test_the_version_of_an_alias_is_a_text(sim, number):
+    """When it is made and when it is moved; a refused move changes nothing."""
+    worker = sim.create_function("worker")
+    worker.publish_version()
+    worker.create_alias("live", "1")
+    for refused in (
+        lambda: worker.create_alias("next", number),
+        lambda: worker.update_alias("live", function_version=number),
+    ):
+        with pytest.raises(ParamValidationError, match="is no text; give '1' or"):
+            refused()
+    assert worker.get_alias("live").function_version == "1"

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from lambdasim import ColdStartModel, Simulation
 from lambdasim.errors import UsageError
 from lambdasim.lambda_ import InvocationTimedOut
+from lambdasim.lambda_.remote import Remote
 
 TOGETHER = ColdStartModel(init_s=1)  # inits that end together: all handlers start as events of one class
 
@@ -674,3 +675,33 @@ def test_conditional_writes_let_each_key_be_owned_once(latencies, keys):
     sim.run()
     assert sorted(set(keys)) == sorted(effects)
     assert 0 == worker.snapshot().errors
+
+
+class Shelf:
+    """What has a lock, and takes things by keyword."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.kept = None
+
+    def put(self, operation=None, *, thing=None):
+        self.kept = thing
+        return operation
+
+
+def test_what_is_remote_meets_the_object_itself_at_the_other_end(sim):
+    """By keyword, by assignment, and whatever the keyword is called."""
+    things, shelf = {"a": 1}, Shelf()
+    remote = sim.remote(shelf)
+    assert remote.put(operation=1, thing=sim.remote(things)) == 1
+    assert shelf.kept is things
+    remote.kept = sim.remote(shelf)
+    assert shelf.kept is shelf
+
+
+def test_context_managers_and_iterators_are_remote_wherever_they_come_from(sim):
+    """Also those that are attributes or items, and what an operator returns."""
+    far = [1, 2]
+    for found in (sim.remote(Shelf()).lock, sim.remote({"lock": threading.Lock()})["lock"], reversed(sim.remote(far))):
+        assert type(found) is Remote
+    assert list(reversed(sim.remote(far))) == [2, 1]
