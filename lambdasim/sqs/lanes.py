@@ -2,9 +2,9 @@
 The order of a standard queue whose messages are not all alike: tenants of a fair queue, and servers of short polls.
 
 **Lanes.** Visible messages stand in lanes, one for each tenant and shard; a lane is a line, and beside it a heap by
-rank of those that do not belong behind all others. A sorted list of the fronts of all lanes gives the order of the
-queue, and lets a receive pass over the lanes that it does not see, or that belong to a noisy tenant, without looking at
-what stands in them.
+rank of those that do not belong behind all others. A heap of the fronts of all lanes gives the order of the queue, and
+lets a receive pass over the lanes that it does not see, or that belong to a noisy tenant, without looking at what
+stands in them.
 
 **Tenants.** The messages of one group are a tenant; those without a group are all alike and never noisy (SQS-314). A
 tenant is noisy by the shares that hold at the start of a receive; no flag is kept (SQS-313). More than a tenth of
@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import Final, NamedTuple
 
 from sortedcontainers import SortedList
@@ -37,6 +37,7 @@ _VISIBLE: Final = State.VISIBLE
 _DELAYED: Final = State.DELAYED
 _PRESENT: Final = (State.DELAYED, State.VISIBLE, State.IN_FLIGHT)
 _NO_TENANT: Final = ""  # no group can have this name
+_SWEEP_MIN: Final = 64
 _SEND_MEMORY_US: Final = NOISY_SEND_MEMORY_S * MICROSECONDS
 
 
@@ -133,7 +134,7 @@ class Lane:
         self.shard = shard
         self.line: deque[Message] = deque()
         self.others: list[tuple[int, int, Message]] = []  # a heap: they came back, or their delay is over
-        self.front: tuple[int, int] | None = None  # rank and place of the first message, as the sorted list has it
+        self.front: tuple[int, int] | None = None  # rank and place of the first message
 
     def add(self, message: Message) -> None:
         """Put a message where it belongs."""
@@ -225,7 +226,7 @@ class Lanes:
         self._tenants: dict[str, Tenant] = {}
         self._tenants_made = 0
         self._empty: deque[tuple[int, Tenant]] = deque()  # since when; kept for their share of the processing time
-        self._fronts: SortedList[tuple[int, int, Lane]] = SortedList()
+        self._fronts: list[tuple[int, int, Lane]] = []  # a heap; what is no front any more goes when it comes first
         self._large: SortedList[tuple[int, int, Tenant]] = SortedList()  # with enough in flight, by how many
         self.in_flight = 0
         self._total_flown = Flown()
@@ -342,12 +343,15 @@ class Lanes:
         """Put a lane where its first message belongs."""
         first = lane.first()
         front = None if first is None else (first._rank_us, first._sequence)
-        if front != lane.front:
-            if lane.front is not None:
-                self._fronts.remove((*lane.front, lane))
-            if front is not None:
-                self._fronts.add((*front, lane))
-            lane.front = front
+        if front == lane.front:
+            return
+        lane.front = front
+        if front is not None:
+            fronts = self._fronts
+            if len(fronts) > 2 * self._shards * len(self._tenants) + _SWEEP_MIN:
+                fronts[:] = dict.fromkeys(entry for entry in fronts if _is_front(entry))
+                heapify(fronts)
+            heappush(fronts, (*front, lane))
 
     def _change_in_flight(self, tenant: Tenant, change: int) -> None:
         before = tenant.in_flight
@@ -401,7 +405,7 @@ class Lanes:
 
     def has_some(self) -> bool:
         """Return whether anything is visible."""
-        return bool(self._fronts)
+        return self.first() is not None
 
     def pull(
         self,
@@ -433,17 +437,26 @@ class Lanes:
         self, noisy: dict[str, Tenant], picked: dict[str, int], shards: tuple[int, ...] | None
     ) -> Lane | None:
         """Return the lane whose first message is next: of a quiet tenant, else of the least busy noisy one."""
+        fronts = self._fronts
+        passed: list[tuple[int, int, Lane]] = []
         best: Lane | None = None
         best_in_flight = 0
-        for _, _, lane in self._fronts:
-            if shards is not None and lane.shard not in shards:
+        while fronts:
+            if not _is_front(fronts[0]):
+                heappop(fronts)
                 continue
-            tenant = lane.tenant
-            if tenant.name not in noisy:
-                return lane
-            in_flight = tenant.in_flight + picked[tenant.name]
-            if best is None or in_flight < best_in_flight:
-                best, best_in_flight = lane, in_flight
+            lane = fronts[0][2]
+            if shards is None or lane.shard in shards:
+                tenant = lane.tenant
+                if tenant.name not in noisy:
+                    best = lane
+                    break
+                in_flight = tenant.in_flight + picked[tenant.name]
+                if best is None or in_flight < best_in_flight:
+                    best, best_in_flight = lane, in_flight
+            passed.append(heappop(fronts))
+        for entry in passed:
+            heappush(fronts, entry)
         return best
 
     def put_back(self, messages: Sequence[Message]) -> None:
@@ -453,7 +466,10 @@ class Lanes:
 
     def first(self) -> Message | None:
         """Return the visible message of the lowest rank."""
-        return self._fronts[0][2].first() if self._fronts else None
+        fronts = self._fronts
+        while fronts and not _is_front(fronts[0]):
+            heappop(fronts)
+        return fronts[0][2].first() if fronts else None
 
     # ---- metrics of fair queues
 
@@ -518,6 +534,10 @@ class Lanes:
                 front = None if first is None else (first._rank_us, first._sequence)
                 assert front == lane.front, f"tenant {tenant.name!r}: front {lane.front}, first {front}"
                 assert front is None or (*front, lane) in self._fronts
+
+
+def _is_front(entry: tuple[int, int, Lane]) -> bool:
+    return entry[2].front == entry[:2]
 
 
 def _age_us(message: Message) -> tuple[int, int]:
