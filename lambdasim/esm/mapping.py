@@ -33,7 +33,8 @@ from lambdasim.esm.limits import (
     ScalingModel,
     ThrottleRetry,
 )
-from lambdasim.esm.pollers import Pollers, Terms
+from lambdasim.esm.pollers import Pollers
+from lambdasim.esm.slots import Terms
 from lambdasim.filtering import FilterModel, Filters
 from lambdasim.filtering.criteria import parse_criteria
 from lambdasim.lambda_ import Function

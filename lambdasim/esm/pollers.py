@@ -21,26 +21,24 @@ from __future__ import annotations
 import warnings
 from enum import Enum
 from heapq import heapify, heappop, heappush
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from sortedcontainers import SortedList
 
 from lambdasim.clock import Clock, Kind, Priority, Timer
 from lambdasim.clock.meters import Beats, Ledger, Spells
-from lambdasim.esm.batching import largest_sure_message, plan_cut, plan_retry, plan_window_end
-from lambdasim.esm.events import EventMaker
+from lambdasim.esm.batching import plan_cut, plan_retry, plan_window_end
 from lambdasim.esm.limits import BackoffModel, BatchWindowModel, PollModel, ScalingModel, ThrottleRetry
 from lambdasim.esm.responses import FAILURE, SUCCESS, plan_response
 from lambdasim.esm.scaling import Grid, plan_backoff, plan_cap, plan_growth, plan_release, slots_of
-from lambdasim.lambda_ import Function, Outcome
+from lambdasim.esm.slots import Slot, SlotState, Terms
+from lambdasim.lambda_ import Outcome
 from lambdasim.units import MICROSECONDS, seconds
 
 if TYPE_CHECKING:
     from lambdasim.esm.faults import EsmLuck
     from lambdasim.esm.mapping import EventSourceMapping
     from lambdasim.filtering import Filters
-    from lambdasim.lambda_ import Invocation
-    from lambdasim.lambda_.targets import Target
     from lambdasim.sqs import Flight, Message, Queue
 
 _WORK: Final = Priority.WORK.value
@@ -56,109 +54,12 @@ DROPPED: Final = Kind(
 )
 
 
-class SlotState(Enum):
-    """What a slot does (ESM-080)."""
-
-    TURNING = "turning"  #: between two turns, or new: it receives at this instant
-    POLLING = "polling"
-    GATHERING = "gathering"
-    INVOKING = "invoking"
-    RETRY_WAIT = "retry wait"
-    RETIRED = "retired"
-
-
 class Phase(Enum):
     """What a mapping does (ESM-100)."""
 
     STOPPED = "stopped"
     IDLE = "idle"
     ACTIVE = "active"
-
-
-class Terms:
-    """What a mapping is told to do. A batch is gathered, invoked and judged by those it began with (ESM-052)."""
-
-    __slots__ = ("batch_size", "events", "function", "per_receive", "reports", "sure_bytes", "target", "window_us")
-
-    def __init__(self, mapping: EventSourceMapping, polling: PollModel, window: BatchWindowModel) -> None:
-        self.function: Function = mapping.function
-        self.target: Target = mapping.target
-        self.batch_size = mapping.batch_size
-        self.per_receive = min(polling.max_per_receive, mapping.batch_size)
-        self.window_us = mapping.maximum_batching_window_in_seconds * MICROSECONDS
-        self.sure_bytes = largest_sure_message(mapping.batch_size, window.payload_bytes)
-        self.reports = mapping.reports_batch_item_failures
-        self.events = EventMaker(mapping.queue, shows_empty_digest=bool(self.window_us))
-
-
-class Slot:
-    """One sequential loop of receive, gather, invoke, handle the result (ESM-001)."""
-
-    __slots__ = (
-        "asked_number",
-        "asked_us",
-        "deadline_us",
-        "first_asked_us",
-        "flights",
-        "held_bytes",
-        "invocation",
-        "left_over",
-        "messages",
-        "number",
-        "overshot",
-        "pollers",
-        "previous_end_us",
-        "receive_counts",
-        "retries",
-        "retry_timer",
-        "state",
-        "terms",
-        "waits_whole",
-        "window_end_us",
-        "window_timer",
-    )
-
-    def __init__(self, pollers: Pollers, number: int) -> None:
-        self.pollers = pollers
-        self.number = number
-        self.state = SlotState.TURNING
-        self.terms = pollers.terms  # of the batch
-        self.asked_us = 0  # start of the open receive
-        self.asked_number = 0  # its place among the receives that began at that instant
-        self.first_asked_us = 0  # start of the first of the empty receives in a row
-        self.messages: list[Message] = []
-        self.receive_counts: list[int] = []  # which delivery of each message it is
-        self.flights: list[Flight] = []
-        self.deadline_us = 0  # earliest end of a visibility timeout in the batch, as its receives gave it
-        self.held_bytes = 0
-        self.left_over: list[tuple[Flight, list[Message], list[int]]] = []  # received, but beyond the payload limit
-        self.window_end_us = 0
-        self.waits_whole = False  # whether its window ends with a receive only (ESM-088)
-        self.overshot = False  # whether it lives beyond its time (ESM-107)
-        self.window_timer: Timer | None = None
-        self.previous_end_us: int | None = None
-        self.retries = 0
-        self.retry_timer: Timer | None = None
-        self.invocation: Invocation | None = None
-
-    def make_event(self) -> dict[str, Any]:
-        """Return the event of the batch."""
-        return self.terms.events.event(self.messages, self.receive_counts)
-
-    def finished(self, invocation: Invocation) -> None:
-        """Take the end of the invocation (C3); what follows from it is a C4 event."""
-        pollers = self.pollers
-        pollers.in_flight -= 1
-        self.invocation = invocation
-        if invocation.is_answer_lost:  # the work is done, and the slot sees a failure of Lambda (ESM-150)
-            pollers.clock.soon(pollers.on_lost, self, _RESULT)
-            return
-        is_failed = invocation.outcome is not Outcome.SUCCESS and not self.terms.reports
-        if is_failed or pollers.clock.now_us >= pollers.control_end_us:
-            pollers.count_attempt(pollers.clock.now_us, failed=is_failed)
-        else:
-            pollers.attempts_finished += 1
-        pollers.clock.soon(pollers.on_result, self, _RESULT)
 
 
 class Pollers:
