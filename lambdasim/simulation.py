@@ -15,8 +15,8 @@ from lambdasim.errors import ResponseLostError, UsageError
 from lambdasim.errors.lambda_ import InvalidParameterValueException, ResourceNotFoundException
 from lambdasim.errors.sqs import QueueDoesNotExist, RequestThrottled
 from lambdasim.esm import EsmFaults, EventSourceMapping
-from lambdasim.esm.limits import MAPPING_SETTINGS
-from lambdasim.esm.mapping import ListEventSourceMappingsResult, check_numbers
+from lambdasim.esm.limits import MAPPING_SETTINGS, ProvisionedModel
+from lambdasim.esm.mapping import ListEventSourceMappingsResult, MappingConfiguration, check_numbers
 from lambdasim.faults import GROUPS, Faults, async_part, esm_part, lambda_part, sqs_part
 from lambdasim.filtering.criteria import parse_criteria
 from lambdasim.lambda_ import AsyncFaults, Function, InvokeResult, LambdaFaults, LambdaLimits, PriceBook, RpsModel
@@ -544,6 +544,8 @@ class Simulation:
         batch_size: int = 10,
         maximum_batching_window_in_seconds: int = 0,
         maximum_concurrency: int | None = None,
+        minimum_pollers: int | None = None,
+        maximum_pollers: int | None = None,
         function_response_types: Sequence[str] = (),
         filter_criteria: Mapping[str, Any] | None = None,
         enabled: bool = True,
@@ -562,7 +564,17 @@ class Simulation:
         """
         # In the order in which AWS looks (ESM-030), after what no client would send (FLT-014).
         parse_criteria(filter_criteria)
-        check_numbers(batch_size, maximum_batching_window_in_seconds, maximum_concurrency)
+        narrower = Settings(settings, allowed=MAPPING_SETTINGS, where="an event source mapping", wider=self._settings)
+        check_numbers(
+            MappingConfiguration(
+                batch_size=batch_size,
+                maximum_batching_window_in_seconds=maximum_batching_window_in_seconds,
+                maximum_concurrency=maximum_concurrency,
+                minimum_pollers=minimum_pollers,
+                maximum_pollers=maximum_pollers,
+            ),
+            narrower.get(ProvisionedModel),
+        )
         target, qualifier = self._target(function)
         source = self._source(event_source)
         for name in others:
@@ -570,7 +582,6 @@ class Simulation:
                 msg = f"Unsupported {_OTHER_SOURCES[name]} parameter for given event source mapping type."
                 raise InvalidParameterValueException(msg)
         _refuse("create_event_source_mapping", others)
-        narrower = Settings(settings, allowed=MAPPING_SETTINGS, where="an event source mapping", wider=self._settings)
         mapping = EventSourceMapping(
             source,
             target,
@@ -578,6 +589,8 @@ class Simulation:
             batch_size=batch_size,
             maximum_batching_window_in_seconds=maximum_batching_window_in_seconds,
             maximum_concurrency=maximum_concurrency,
+            minimum_pollers=minimum_pollers,
+            maximum_pollers=maximum_pollers,
             function_response_types=function_response_types,
             filter_criteria=filter_criteria,
             enabled=enabled,
@@ -587,6 +600,7 @@ class Simulation:
             settings=narrower,
             siblings=self._mappings.values(),
             find_function=self._functions.function,
+            await_queue=self._registry.await_queue,
         )
         self._mappings[mapping.uuid] = mapping
         return mapping

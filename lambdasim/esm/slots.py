@@ -15,6 +15,7 @@ from lambdasim.units import MICROSECONDS
 if TYPE_CHECKING:
     from lambdasim.esm.mapping import EventSourceMapping
     from lambdasim.esm.pollers import Pollers
+    from lambdasim.esm.provisioned import Poller
     from lambdasim.lambda_ import Invocation
     from lambdasim.lambda_.targets import Target
     from lambdasim.sqs import Flight, Message, Queue
@@ -36,9 +37,20 @@ class SlotState(Enum):
 class Terms:
     """What a mapping is told to do. A batch is gathered, invoked and judged by those it began with (ESM-052)."""
 
-    __slots__ = ("batch_size", "events", "function", "per_receive", "reports", "sure_bytes", "target", "window_us")
+    __slots__ = (
+        "batch_size",
+        "events",
+        "function",
+        "per_receive",
+        "queue",
+        "reports",
+        "sure_bytes",
+        "target",
+        "window_us",
+    )
 
     def __init__(self, mapping: EventSourceMapping, polling: PollModel, window: BatchWindowModel) -> None:
+        self.queue: Queue = mapping.queue
         self.function: Function = mapping.function
         self.target: Target = mapping.target
         self.batch_size = mapping.batch_size
@@ -55,15 +67,21 @@ class Slot:
     __slots__ = (
         "asked_number",
         "asked_us",
+        "asks",
+        "called",
         "deadline_us",
         "first_asked_us",
         "flights",
+        "generation",
         "held_bytes",
         "invocation",
+        "is_busy",
         "left_over",
         "messages",
         "number",
         "overshot",
+        "pause",
+        "poller",
         "pollers",
         "previous_end_us",
         "receive_counts",
@@ -76,11 +94,17 @@ class Slot:
         "window_timer",
     )
 
-    def __init__(self, pollers: Pollers, number: int) -> None:
+    def __init__(self, pollers: Pollers, number: int, poller: Poller | None = None) -> None:
         self.pollers = pollers
         self.number = number
+        self.poller = poller  # in provisioned mode
+        self.generation = pollers.generation
+        self.is_busy = False  # whether it is counted as busy in provisioned mode
         self.state = SlotState.TURNING
         self.terms = pollers.terms  # of the batch
+        self.asks = False  # whether a receive is open for the batch that it gathers
+        self.called = 0  # messages that its receive may bring, which is on its way back
+        self.pause: Timer | None = None  # when it asks again, or when its receive returns
         self.asked_us = 0  # start of the open receive
         self.asked_number = 0  # its place among the receives that began at that instant
         self.first_asked_us = 0  # start of the first of the empty receives in a row
@@ -98,6 +122,20 @@ class Slot:
         self.retries = 0
         self.retry_timer: Timer | None = None
         self.invocation: Invocation | None = None
+
+    @property
+    def leaves(self) -> bool:
+        """Whether it ends with its turn, because its poller or the mode was given up."""
+        return self.generation != self.pollers.generation or (self.poller is not None and self.poller.is_over)
+
+    def restarted_at_us(self, now_us: int) -> int:
+        """Return when its open receive took the place of an empty one; -1: it did not, or none is open."""
+        is_open = self.state is SlotState.POLLING or self.asks
+        if not is_open or self.pause is not None:
+            return -1
+        wait_us = self.pollers.wait_of(self)
+        times = (now_us - self.first_asked_us) // wait_us
+        return self.first_asked_us + times * wait_us if times else -1
 
     def make_event(self) -> dict[str, Any]:
         """Return the event of the batch."""
