@@ -399,7 +399,7 @@ class Reader:
         else:
             # An answer names messages, not deliveries: one that is in the batch twice fails twice (ESM-094).
             named = {slot.batch[place][0].number for place in failing}
-            self.failed += len(named)
+            self.failed += sum(message.number in named for message, *_ in slot.batch)
             for message, delivery, _ in slot.batch:
                 if message.number not in named:
                     self.naive.delete(message, delivery)
