@@ -612,7 +612,7 @@ class Simulation:
             ResourceNotFoundException: There is no such function.
         """
         check_range("maxItems", 100 if max_items is None else max_items, 1, 10_000)
-        if marker is not None and not marker.isdecimal():
+        if marker is not None and not (isinstance(marker, str) and marker.isdecimal()):
             msg = "Invalid Marker"
             raise InvalidParameterValueException(msg)
         found = [mapping for mapping in self.event_source_mappings if marker is None or mapping.number > int(marker)]
@@ -621,7 +621,7 @@ class Simulation:
             found = [mapping for mapping in found if mapping.queue.arn == arn]
         if function is not None:
             target, qualifier = self._lambda.find(function)
-            found = [mapping for mapping in found if mapping.function is target]
+            found = [mapping for mapping in found if mapping.function.arn == target.arn]
             if qualifier is not None:
                 found = [mapping for mapping in found if mapping.qualifier == check_qualifier(qualifier)]
         size = min(100, 100 if max_items is None else max_items)

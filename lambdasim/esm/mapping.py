@@ -170,6 +170,7 @@ class EventSourceMapping:
         if queue.clock is not function.clock:
             msg = f"{queue!r} and {function!r} live on two clocks; make both with the same one"
             raise UsageError(msg)
+        _check_enabled(enabled)
         self._filter_model = settings.get(FilterModel)
         configuration, filters = self._check(
             queue,
@@ -238,7 +239,7 @@ class EventSourceMapping:
     @property
     def function_arn(self) -> str:
         """Of what is invoked, with the qualifier."""
-        return self.function.arn if self.qualifier is None else f"{self.function.arn}:{self.qualifier}"
+        return _with_qualifier(self.function, self.qualifier)
 
     @property
     def batch_size(self) -> int:
@@ -377,9 +378,8 @@ class EventSourceMapping:
         """
         self._guard()
         self._refuse_in_transition("update")
-        if enabled is not NOT_GIVEN and not isinstance(enabled, bool):
-            msg = f"enabled={enabled!r}: it is True or False"
-            raise UsageError(msg)
+        if enabled is not NOT_GIVEN:
+            _check_enabled(enabled)
         if function is not NOT_GIVEN and (not isinstance(function, Function) or function.clock is not self.clock):
             msg = f"function={function!r}: give a function of the same simulation"
             raise UsageError(msg)
@@ -459,8 +459,8 @@ class EventSourceMapping:
         queue, function = self.queue, self.function
         siblings = [sibling for sibling in (*self._siblings, self) if not sibling.is_deleted]
         siblings = list(dict.fromkeys(siblings))
-        of_function = [sibling for sibling in siblings if sibling.function is function]
-        of_queue = [sibling for sibling in siblings if sibling.queue is queue]
+        of_function = [sibling for sibling in siblings if sibling.function.arn == function.arn]
+        of_queue = [sibling for sibling in siblings if sibling.queue.arn == queue.arn]
         provisioned = function.list_provisioned_concurrency_configs() if not function.is_deleted else ()
         return advise(
             Setup(
@@ -505,7 +505,7 @@ class EventSourceMapping:
     def find_again(self, terms: Terms) -> bool:
         """Look up by its name what a batch is for, as each invoke does (ESM-067); return whether there is one."""
         qualifier = terms.target.qualifier
-        arn = terms.function.arn if qualifier is None else f"{terms.function.arn}:{qualifier}"
+        arn = _with_qualifier(terms.function, qualifier)
         found = None if self._find_function is None else self._find_function(arn)
         function = terms.function if found is None else found[0]
         try:
@@ -637,13 +637,18 @@ class EventSourceMapping:
         self._pollers.check_invariants()
 
 
+def _with_qualifier(function: Function, qualifier: str | None) -> str:
+    return function.arn if qualifier is None else f"{function.arn}:{qualifier}"
+
+
 def _refuse_twin(
     queue: Queue, function: Function, qualifier: str | None, siblings: Iterable[EventSourceMapping]
 ) -> None:
     """Refuse a second mapping of one queue to one function, version or alias (ESM-030 row 12)."""
+    # By their ARNs: a mapping outlives its function, and one made again under that name is the same to AWS.
+    wanted = (queue.arn, _with_qualifier(function, qualifier))
     for sibling in siblings:
-        is_twin = sibling.queue is queue and sibling.function is function and sibling.qualifier == qualifier
-        if is_twin and not sibling.is_deleted:
+        if (sibling.queue.arn, sibling.function_arn) == wanted and not sibling.is_deleted:
             msg = (
                 f'An event source mapping with SQS arn (" {queue.arn} ") and function (" {function.name} ") '
                 f"already exists. Please update or delete the existing mapping with UUID {sibling.uuid}"
@@ -658,6 +663,12 @@ def check_numbers(batch_size: object, window_s: object, maximum_concurrency: obj
     if maximum_concurrency is not None:
         name = "scalingConfig.maximumConcurrency"
         check_range(name, maximum_concurrency, MAXIMUM_CONCURRENCY_MIN, MAXIMUM_CONCURRENCY_MAX)
+
+
+def _check_enabled(given: object) -> None:
+    if not isinstance(given, bool):
+        msg = f"enabled={given!r}: it is True or False"
+        raise UsageError(msg)
 
 
 def _check_words(name: str, given: Sequence[str], allowed: str) -> None:

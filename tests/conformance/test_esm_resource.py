@@ -228,6 +228,15 @@ def test_criteria_that_no_client_would_send_are_refused_before_anything_else(sim
             sim.create_event_source_mapping("nowhere", "nobody", batch_size=0, filter_criteria=given)
 
 
+@pytest.mark.rule("ESM-020")
+@pytest.mark.usefixtures("worker")
+@pytest.mark.parametrize("given", [None, 0, 1, "false"])
+def test_enabled_is_true_or_false(sim, queue, given):
+    with pytest.raises(UsageError, match="True or False"):
+        sim.create_event_source_mapping(queue, "worker", enabled=given)
+    assert sim.event_source_mappings == ()
+
+
 REFUSED_CHANGES = [
     ({"qualifier": "nobody", "batch_size": 0}, ValidationException, "Value '0' at 'batchSize'"),
     ({"maximum_concurrency": 1, "qualifier": "nobody"}, ValidationException, "'scalingConfig.maximumConcurrency'"),
@@ -286,6 +295,42 @@ def test_two_qualifiers_of_one_function_may_read_one_queue(sim, queue, worker):
     for ref in refs:
         with pytest.raises(ResourceConflictException):
             sim.create_event_source_mapping(queue, ref)
+
+
+@pytest.mark.rule("ESM-030", "ESM-035")
+@pytest.mark.parametrize("ref", ["worker", "worker:live"])
+def test_a_function_made_again_is_the_same_to_twins_and_to_lists(sim, queue, worker, ref):
+    """Both go by ARN: the mapping of the function that is gone is still there, and will find the new one."""
+    worker.create_alias("live", worker.publish_version().version)
+    first = settled(sim, queue, ref)
+    worker.delete_function()
+    again = sim.create_function("worker")
+    again.create_alias("live", again.publish_version().version)
+    with pytest.raises(ResourceConflictException) as refusal:
+        sim.create_event_source_mapping(queue, ref)
+    assert refusal.value.message.endswith(f"with UUID {first.uuid}")
+    listed = sim.list_event_source_mappings(function=ref).event_source_mappings
+    assert [found.uuid for found in listed] == [first.uuid]
+    other = "worker" if ref == "worker:live" else "worker:live"
+    second = settled(sim, queue, other)
+    codes = [finding.code for finding in second.check_configuration()]
+    assert "MAX_CONCURRENCY_SUM_ABOVE_RESERVED" not in codes
+    first.update_event_source_mapping(maximum_concurrency=9)
+    sim.run(until=0)
+    again.put_function_concurrency(8)
+    codes = [finding.code for finding in second.check_configuration()]
+    assert "MAX_CONCURRENCY_SUM_ABOVE_RESERVED" in codes
+
+
+@pytest.mark.rule("ESM-030")
+@pytest.mark.usefixtures("worker")
+def test_a_queue_made_again_is_the_same_to_twins(sim, queue):
+    first = settled(sim, queue)
+    queue.delete_queue()
+    sim.run(until=60)
+    with pytest.raises(ResourceConflictException) as refusal:
+        sim.create_event_source_mapping(sim.create_queue("orders"), "worker")
+    assert refusal.value.message.endswith(f"with UUID {first.uuid}")
 
 
 @pytest.mark.rule("ESM-033", "ESM-050")
@@ -393,6 +438,8 @@ def test_a_page_has_1_to_10000_items_and_a_marker_is_one_of_a_page(sim, size):
         sim.list_event_source_mappings(max_items=size)
     with pytest.raises(InvalidParameterValueException, match="Marker"):
         sim.list_event_source_mappings(marker="x")
+    with pytest.raises(InvalidParameterValueException):
+        sim.list_event_source_mappings(marker=1)
     with pytest.raises(ResourceNotFoundException):
         sim.list_event_source_mappings(function="nobody")
 
