@@ -639,13 +639,14 @@ class Pollers:
     def _gather_left_over(self, slot: Slot) -> bool:
         """Begin the next batch with what was beyond the payload limit of the last; return whether it is closed."""
         left_over, slot.left_over = slot.left_over, []
-        slot.terms = self.terms
+        slot.terms = terms = self.terms
         closed = False
         for flight, messages, receive_counts in left_over:
-            if closed:
-                slot.left_over.append((flight, messages, receive_counts))
-            else:
-                closed = self._add(slot, flight, messages, receive_counts, self.clock.now_us)
+            room = 0 if closed else terms.batch_size - len(slot.messages)  # batches may be smaller by now (ESM-052)
+            if room:
+                closed = self._add(slot, flight, messages[:room], receive_counts[:room], self.clock.now_us)
+            if len(messages) > room:
+                slot.left_over.append((flight, messages[room:], receive_counts[room:]))
         return closed
 
     def _on_window_end(self, slot: Slot) -> None:

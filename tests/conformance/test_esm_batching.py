@@ -372,6 +372,23 @@ def test_a_batch_that_begins_with_what_was_left_over_asks_the_queue_again_at_onc
     assert sum(worker.sizes) == 40
 
 
+@pytest.mark.rule("ESM-089", "ESM-052")
+@pytest.mark.parametrize(("size", "window", "sizes"), [(1, 0, [4, *[1] * 6]), (3, 0, [4, 3, 3]), (3, 5, [4, 3, 3])])
+def test_what_is_left_over_makes_no_batch_larger_than_batches_may_be_by_then(sim, size, window, sizes):
+    queue = patient_queue(sim)
+    for number in range(10):
+        queue.send_message(f"{number}{'x' * 2_000}")
+    settings = [BatchWindowModel(payload_bytes=10_600), ONE_SLOT]
+    worker = Batches(sim, queue, batch_size=10, settings=settings)
+    sim.run(until=0)
+    worker.mapping.update_event_source_mapping(batch_size=size, maximum_batching_window_in_seconds=window)
+    sim.run()
+    assert worker.sizes == sizes
+    assert [body[0] for bodies in worker.bodies for body in bodies] == list("0123456789")
+    sim.check_invariants()
+    assert (queue.deleted, worker.mapping.snapshot().held) == (10, 0)
+
+
 @pytest.mark.rule("ESM-089")
 def test_what_is_left_over_has_been_in_flight_since_it_was_received(sim):
     queue = sim.create_queue("orders", visibility_timeout=30)
