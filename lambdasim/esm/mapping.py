@@ -172,9 +172,10 @@ class EventSourceMapping:
             raise UsageError(msg)
         _check_enabled(enabled)
         self._filter_model = settings.get(FilterModel)
+        target = function.target(qualifier)
         configuration, filters = self._check(
             queue,
-            function,
+            target,
             MappingConfiguration(),
             {
                 "batch_size": batch_size,
@@ -192,7 +193,7 @@ class EventSourceMapping:
         self.queue: Queue = queue
         self.function: Function = function
         self.qualifier: str | None = qualifier
-        self.target: Target = function.target(qualifier)
+        self.target: Target = target
         self.configuration: MappingConfiguration = configuration
         self.filters: Filters = filters
         self._siblings = siblings
@@ -275,7 +276,7 @@ class EventSourceMapping:
         return {"Filters": [{} if pattern is None else {"Pattern": pattern} for pattern in patterns]}
 
     def _check(
-        self, queue: Queue, function: Function, before: MappingConfiguration, changes: Mapping[str, Any]
+        self, queue: Queue, target: Target, before: MappingConfiguration, changes: Mapping[str, Any]
     ) -> tuple[MappingConfiguration, Filters]:
         """Return a configuration with these changes, and its filters, in the order in which AWS looks (ESM-030)."""
         given = dict(changes)
@@ -302,14 +303,15 @@ class EventSourceMapping:
         if size > BATCH_SIZE_MAX_WITHOUT_WINDOW and not window_s:
             msg = "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10"
             raise InvalidParameterValueException(msg)
-        if queue.visibility_timeout < function.timeout:
+        timeout = target.version.timeout  # of what is invoked, which may be another version than the newest
+        if queue.visibility_timeout < timeout:
             msg = (
                 f"Queue visibility timeout: {queue.visibility_timeout} seconds is less than Function timeout: "
-                f"{function.timeout} seconds"
+                f"{timeout} seconds"
             )
             raise InvalidParameterValueException(msg)
         filters = Filters(after.patterns, source="sqs", model=self._filter_model)
-        if queue.config.region != function.region:
+        if queue.config.region != target.version.function.region:
             msg = "Event source and function must be in the same region."
             raise InvalidParameterValueException(msg)
         return after, filters
@@ -412,7 +414,7 @@ class EventSourceMapping:
                 msg = "Function does not exist"
                 raise InvalidParameterValueException(msg) from error
             resolved = self.target  # nobody asks for it here: an invoke will find it gone (ESM-152)
-        configuration, filters = self._check(self.queue, target, before, changes)
+        configuration, filters = self._check(self.queue, resolved, before, changes)
         _refuse_twin(self.queue, target, named, [sibling for sibling in self._siblings if sibling is not self])
         is_on = self.state == "Enabled"
         self.function, self.qualifier, self.target = target, named, resolved
@@ -456,7 +458,7 @@ class EventSourceMapping:
 
         Rules: ESM-300.
         """
-        queue, function = self.queue, self.function
+        queue, function, version = self.queue, self.function, self.target.version
         siblings = [sibling for sibling in (*self._siblings, self) if not sibling.is_deleted]
         siblings = list(dict.fromkeys(siblings))
         of_function = [sibling for sibling in siblings if sibling.function.arn == function.arn]
@@ -465,11 +467,11 @@ class EventSourceMapping:
         return advise(
             Setup(
                 visibility_timeout=queue.visibility_timeout,
-                timeout=self.target.version.timeout,
+                timeout=version.timeout,
                 window=self.maximum_batching_window_in_seconds,
                 batch_size=self.batch_size,
                 max_receive_count=queue.max_receive_count,
-                function_has_dead_letter_target=function.latest.configuration.dead_letter_target_arn is not None,
+                function_has_dead_letter_target=version.configuration.dead_letter_target_arn is not None,
                 reserved=function.reserved_concurrent_executions,
                 maximum_concurrency=self.maximum_concurrency,
                 maximum_concurrencies=tuple(

@@ -287,6 +287,28 @@ def test_timeouts_are_compared_again_when_a_mapping_changes(sim, queue, worker):
     assert mapping.update_event_source_mapping(batch_size=5).batch_size == 5
 
 
+@pytest.mark.rule("ESM-031", "ESM-030")
+def test_the_timeout_compared_is_that_of_the_version_that_is_invoked(sim, queue, worker):
+    """The newest code has 31 s, version 1 had 30 s, as the queue has; version 2 has 32 s."""
+    worker.update_function_configuration(timeout=30)
+    first = worker.publish_version().version
+    worker.update_function_configuration(timeout=32)
+    worker.create_alias("live", worker.publish_version().version)
+    worker.update_function_configuration(timeout=31)
+    for ref, timeout in (("worker", 31), ("worker:live", 32)):
+        with pytest.raises(InvalidParameterValueException) as refusal:
+            sim.create_event_source_mapping(queue, ref)
+        assert refusal.value.message == (
+            f"Queue visibility timeout: 30 seconds is less than Function timeout: {timeout} seconds"
+        )
+    mapping = settled(sim, queue, f"worker:{first}")
+    with pytest.raises(InvalidParameterValueException) as refusal:
+        mapping.update_event_source_mapping(qualifier="live")
+    assert "Function timeout: 32 seconds" in refusal.value.message
+    worker.update_alias("live", function_version=first)
+    assert mapping.update_event_source_mapping(qualifier="live").function_arn == f"{worker.arn}:live"
+
+
 @pytest.mark.rule("ESM-032")
 def test_two_qualifiers_of_one_function_may_read_one_queue(sim, queue, worker):
     worker.create_alias("live", worker.publish_version().version)
