@@ -138,7 +138,7 @@ class Slot:
         self.window_timer: Timer | None = None
         self.previous_end_us: int | None = None
         self.retries = 0
-        self.retry_timer: Timer | None = None
+        self.retry_timer: Timer | None = None  # of a throttled attempt, or of a receive that failed for an open batch
         self.invocation: Invocation | None = None
 
     def make_event(self) -> dict[str, Any]:
@@ -203,6 +203,7 @@ class Pollers:
         self._ceiling = 0  # of these; above the cap while slots go that were made under a higher one
         self._waiting: list[tuple[int, int, Slot]] = []  # POLLING, a heap by start of the receive
         self._gathering: SortedList[tuple[int, int, Slot]] = SortedList()  # GATHERING, by end of the window
+        self._deaf: dict[int, Slot] = {}  # GATHERING, and no receive is open for a while: one failed
         self._throttled: dict[int, Slot] = {}  # RETRY_WAIT, by number
         self._next_number = 0
         self._t0_us = 0
@@ -336,6 +337,7 @@ class Pollers:
             slot = self._pick(at_wake=at_wake) if self._picks else gathering[0][2] if gathering else waiting[0][2]
             if self._luck is not None and self._luck.fails_poll():
                 self._fail_poll(slot, at_wake=at_wake)
+                served = True  # somebody else may be next in line
                 continue
             flight = queue.take(self._limit_of(slot))
             if flight is None:
@@ -383,13 +385,27 @@ class Pollers:
 
     def _fail_poll(self, slot: Slot, *, at_wake: bool) -> None:
         """Let the open receive of a slot fail; it asks again after a while (`esm.poll_error`)."""
-        if slot.state is SlotState.GATHERING:  # its batch stays, and is closed by its window
-            slot.asked_number = self.clock.count()
-            return
-        self._call_from_line(slot)
+        again_us = self.clock.now_us + _POLL_AGAIN_US
         self._settle_empty(slot, at_wake=at_wake)
-        slot.state = SlotState.TURNING
-        self.clock.schedule(self.clock.now_us + _POLL_AGAIN_US, self._turn, slot, _WORK)
+        if slot.state is SlotState.GATHERING:  # its batch stays open
+            self._gathering.remove((slot.window_end_us, slot.number, slot))
+            self._deaf[slot.number] = slot
+            slot.retry_timer = self.clock.timer(again_us, self._listen_again, slot)
+        else:
+            self._call_from_line(slot)
+            slot.state = SlotState.TURNING
+            self.clock.schedule(again_us, self._turn, slot, _WORK)
+
+    def _listen_again(self, slot: Slot) -> None:
+        """Begin another receive for an open batch, after one that failed."""
+        del self._deaf[slot.number]
+        slot.retry_timer = None
+        slot.asked_us = slot.first_asked_us = self.clock.now_us
+        slot.asked_number = self.clock.count()
+        self._gathering.add((slot.window_end_us, slot.number, slot))
+        self.waits = True
+        if self.queue.visible:
+            self.serve(at_wake=False)
 
     def notice_backlog(self) -> None:
         """Messages are left that nobody waits for: the next growth tick will find demand (ESM-103)."""
@@ -663,6 +679,14 @@ class Pollers:
 
     def _stop_gathering(self, slot: Slot) -> None:
         """Take a slot out of the line of open batches; the receive that was open for it ends, empty or not at all."""
+        if slot.retry_timer is not None:  # its receive failed, and no other has begun
+            slot.retry_timer.cancel()
+            slot.retry_timer = None
+            del self._deaf[slot.number]
+            if slot.window_timer is not None:
+                slot.window_timer.cancel()
+                slot.window_timer = None
+            return
         self._gathering.remove((slot.window_end_us, slot.number, slot))
         self.waits = bool(self._gathering or self._waiting)
         now_us = self.clock.now_us
@@ -737,8 +761,9 @@ class Pollers:
             self._settle_empty(slot, at_wake=False)
         self.slots -= len(self._waiting)
         self._waiting.clear()
-        for _, _, slot in tuple(self._gathering):
-            self._settle_empty(slot, at_wake=False)
+        for slot in [*(slot for _, _, slot in self._gathering), *self._deaf.values()]:
+            if slot.retry_timer is None:
+                self._settle_empty(slot, at_wake=False)
             self._stop_gathering(slot)
             slot.state = SlotState.INVOKING
             self.clock.soon(self._attempt, slot, _WORK)

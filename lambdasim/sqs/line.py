@@ -22,7 +22,7 @@ class Party(Protocol):
     """Whoever waits in line."""
 
     def serve(self, *, at_wake: bool) -> bool:
-        """Receive as often as there are messages and somebody who wants them; return whether anything came."""
+        """Receive while there are messages and somebody wants them; return whether anybody did, or left the line."""
         ...
 
 

@@ -32,6 +32,7 @@ ALL = EsmFaults(
     disabled_by_lambda=0.5,
 )
 US = Decimal("0.000001")
+ONE_SLOT = ScalingModel(initial=1, step_per_minute=0)
 
 
 class Scene:
@@ -115,6 +116,71 @@ def test_in_turns_each_waiting_slot_gets_one_receive():
 def test_a_poll_that_fails_is_tried_again_a_second_later():
     scene = Scene("esm.poll_error", 1, settings=[ScalingModel(initial=1)])
     assert scene.run() == [(1, ["0"])]
+
+
+@pytest.mark.rule("ESM-310")
+@pytest.mark.parametrize(
+    ("fails", "batches"),
+    [
+        (0, [(9, ["0", "b"])]),
+        (1, [(9, ["0", "b"])]),
+        (5, [(9, ["0", "b"])]),  # the receives of 3, 4, 5, 6 and 7 s
+        (6, [(9, ["0"]), (19, ["b"])]),  # that of 8 s, too; the next would begin at 9 s, after the end of the window
+        (100, [(9, ["0"])]),
+    ],
+)
+def test_a_poll_that_fails_for_an_open_batch_is_tried_again_a_second_later_while_its_window_runs(fails, batches):
+    """Other slots have nothing to do with it here: there is one. The window of the second batch runs from 9 + 1 s."""
+    given = {"batch_size": 3, "maximum_batching_window_in_seconds": 9, "settings": [ONE_SLOT]}
+    scene = Scene("esm.poll_error", 0, *[1] * fails, **given)
+    scene.sim.call_at(3, scene.queue.send_message, "b")
+    assert scene.run(until=40) == batches
+    snapshot = scene.mapping.snapshot()
+    assert (snapshot.held, snapshot.empty_receives) == (0, sum(scene.mapping.empty_receives_by_minute().values()))
+
+
+@pytest.mark.rule("ESM-310", "ESM-053")
+@pytest.mark.parametrize("stops_at", [3, Decimal("3.5")])
+def test_a_mapping_stops_with_a_batch_whose_poll_failed(stops_at):
+    given = {"batch_size": 3, "maximum_batching_window_in_seconds": 9, "settings": [ONE_SLOT]}
+    scene = Scene("esm.poll_error", 0, *[1] * 9, **given)
+    scene.sim.call_at(3, scene.queue.send_message, "b")
+    scene.sim.run(until=stops_at)
+    scene.mapping.update_event_source_mapping(enabled=False)
+    assert scene.run(until=30) == [(stops_at, ["0"])]
+    assert (scene.mapping.state, scene.queue.snapshot().visible) == ("Disabled", 1)
+
+
+@pytest.mark.rule("ESM-310", "SQS-209")
+def test_what_fails_for_one_is_offered_to_the_next_in_line():
+    scene = Scene("esm.poll_error", *[1] * 100, messages=0, settings=[ONE_SLOT])
+    got = []
+
+    async def poll():
+        for delivery in await scene.queue.wait_receive(wait_time_seconds=20):
+            got.append((scene.sim.now, delivery.body))
+            scene.queue.delete_message(delivery.receipt_handle)
+
+    scene.sim.run(until=1)
+    scene.sim.spawn(poll())
+    scene.sim.call_at(5, scene.queue.send_message, "a")
+    scene.sim.run(until=30)
+    assert got == [(5, "a")]
+    other = scene.sim.create_function("other", duration=1)
+    second = scene.sim.create_event_source_mapping(scene.queue, other, faults=EsmFaults())
+    scene.sim.call_at(42, scene.queue.send_message, "b")
+    scene.sim.run(until=44)
+    assert (second.snapshot().deleted_event_count, scene.mapping.snapshot().polled_event_count) == (1, 0)
+
+
+@pytest.mark.rule("ESM-310", "ESM-082")
+def test_empty_receives_before_a_poll_that_fails_are_counted():
+    scene = Scene("esm.poll_error", 1, messages=0, settings=[ONE_SLOT])
+    scene.sim.run(until=0)
+    scene.sim.call_at(45, scene.queue.send_message, "a")
+    assert scene.run(until=50) == [(46, ["a"])]
+    assert scene.mapping.snapshot().empty_receives == 2
+    assert scene.mapping.empty_receives_by_minute() == {0: 2}
 
 
 @pytest.mark.rule("ESM-310")
