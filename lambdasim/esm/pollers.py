@@ -711,6 +711,8 @@ class Pollers:
             slot.retry_timer = None
         elif slot.state is not SlotState.INVOKING:
             return
+        self.attempts += 1
+        self.invoked += len(slot.messages)
         terms = slot.terms
         if terms.target.is_gone and not self.mapping.find_again(terms):
             self._fail_for_good(slot)
@@ -718,8 +720,6 @@ class Pollers:
         if self._luck is not None and self._luck.denies_access():
             self._fail_for_good(slot)
             return
-        self.attempts += 1
-        self.invoked += len(slot.messages)
         slot.state = SlotState.INVOKING
         if self._luck is not None and self._luck.fails_attempt():
             self._on_throttle(slot, now_us)

@@ -1012,7 +1012,7 @@ def test_what_is_held_already_is_not_looked_at_again(sim, queue, ran, worker):
 # ---- ESM-152, ESM-041
 
 
-@pytest.mark.rule("ESM-152", "ESM-050", "ESM-041")
+@pytest.mark.rule("ESM-152", "ESM-050", "ESM-041", "ESM-280")
 @pytest.mark.parametrize("updating", [False, True])
 def test_a_mapping_that_finds_its_alias_gone_is_stopped_by_lambda_and_may_be_turned_elsewhere(
     sim, queue, worker, ran, updating
@@ -1028,7 +1028,9 @@ def test_a_mapping_that_finds_its_alias_gone_is_stopped_by_lambda_and_may_be_tur
     sim.run(until=10)
     answer = mapping.get_event_source_mapping()
     assert (answer.state, answer.state_transition_reason) == ("Disabled", "LAMBDA_INITIATED")
-    assert (mapping.snapshot().failed_invoke_event_count, queue.snapshot().in_flight) == (1, 1)
+    found = mapping.snapshot()  # an attempt was made, and failed (ESM-280)
+    assert (found.attempts, found.invoked_event_count, found.failed_invoke_event_count) == (1, 1, 1)
+    assert queue.snapshot().in_flight == 1
     assert mapping.check_configuration()
     sim.run(until=100)
     assert (mapping.state, mapping.snapshot().phase, queue.snapshot().visible) == ("Disabled", "stopped", 1)
