@@ -61,7 +61,10 @@ class MappingSnapshot:
     target: float  #: L
     concurrency_limit: int  #: n, the slots that L stands for
     pollers: int  #: m, the slots there are
-    in_flight: int  #: invocations
+    polling: int  #: of these, with an open receive and nothing held (ESM-080)
+    gathering: int  #: of these, with an open batch
+    in_flight: int  #: of these, with an invocation in flight
+    retrying: int  #: of these, with a throttled batch that waits for its next attempt
     held: int  #: records in batches: being gathered, waiting for a retry, or running
     dropped: int  #: records given up after throttles
     duplicates: int  #: messages that reached the function more than once
@@ -621,7 +624,10 @@ class EventSourceMapping:
             target=pollers.target,
             concurrency_limit=pollers.allowed,
             pollers=pollers.slots,
+            polling=pollers.polling,
+            gathering=pollers.gathering,
             in_flight=pollers.in_flight,
+            retrying=pollers.retrying,
             held=pollers.held,
             dropped=pollers.dropped,
             duplicates=pollers.duplicates,

@@ -1063,9 +1063,19 @@ class Pollers:
     # ---- numbers for others
 
     @property
-    def waiting(self) -> int:
+    def polling(self) -> int:
         """Slots with an open receive and nothing held."""
         return len(self._waiting)
+
+    @property
+    def gathering(self) -> int:
+        """Slots with an open batch."""
+        return len(self._gathering) + len(self._deaf)
+
+    @property
+    def retrying(self) -> int:
+        """Slots that wait to retry a throttled batch."""
+        return len(self._throttled)
 
     def check_invariants(self) -> None:
         """Assert what must hold between two events (ESM-107, ESM-110)."""

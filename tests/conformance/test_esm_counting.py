@@ -172,6 +172,28 @@ def test_phase_limits_slots_held_records_drops_and_duplicates_can_be_read(sim):
     assert queue.snapshot().deleted == 10
 
 
+@pytest.mark.rule("ESM-283", "ESM-080")
+def test_what_each_slot_does_can_be_read(sim):
+    queue = sim.create_queue("orders", visibility_timeout=60)
+    worker = sim.create_function("worker", duration=3, timeout=8, reserved_concurrent_executions=1)
+    settings = [BackoffModel.OFF, ScalingModel(initial=4, step_per_minute=0)]
+    mapping = sim.create_event_source_mapping(
+        queue, worker, batch_size=2, maximum_batching_window_in_seconds=5, settings=settings
+    )
+    sim.run(until=1)
+    for _ in range(5):
+        queue.send_message("order")
+    found = []
+    for at in (1, 6, 7, 9, 14):
+        sim.run(until=at)
+        now = mapping.snapshot()
+        assert now.polling + now.gathering + now.in_flight + now.retrying == now.pollers == 4
+        found.append((now.polling, now.gathering, now.in_flight, now.retrying))
+    # Two batches are full at 1 s: one runs to 4 s, the other is tried again at 2, 4 and runs to 7 s. The third is open
+    # to 6 s, and tried again at 7 s: retries come before the next turn of the slot whose run has just ended.
+    assert found == [(1, 1, 1, 1), (2, 0, 1, 1), (3, 0, 1, 0), (3, 0, 1, 0), (4, 0, 0, 0)]
+
+
 # ---- ESM-290 to ESM-292
 
 
