@@ -215,6 +215,17 @@ def test_a_slot_that_dies_takes_an_open_batch_with_it():
     assert scene.queue.snapshot().deleted == 2
 
 
+@pytest.mark.rule("ESM-310", "ESM-089")
+def test_a_slot_that_dies_before_its_delete_loses_what_was_left_over_too():
+    small = BatchWindowModel(payload_bytes=1_000)
+    scene = Scene("esm.poller_lost", 0, 1, messages=3, settings=[small, ONE_SLOT])
+    scene.sim.run(until=1)
+    assert [len(batch) for _, batch in scene.batches] == [2]
+    assert (scene.mapping.snapshot().held, scene.queue.snapshot().in_flight) == (0, 3)
+    assert [now for now, _ in scene.run()] == [0, 30, 31]
+    assert scene.queue.snapshot().deleted == 3
+
+
 @pytest.mark.rule("ESM-310")
 def test_one_entry_of_a_delete_may_be_refused():
     scene = Scene("esm.delete_fails", 2, messages=3)
@@ -311,6 +322,38 @@ def test_the_window_is_looked_at_when_a_receive_returns(at, first):
     ((now, batch),) = scene.run()
     assert len(batch) == first
     assert now == (float(at) if at >= 5 else float(at + 20))
+
+
+@pytest.mark.rule("ESM-088")
+@pytest.mark.parametrize(("window", "invoked"), [(19, 20), (20, 20), (21, 40), (40, 40)])
+def test_a_window_that_ends_with_a_receive_is_over(window, invoked):
+    scene = Scene(
+        faults=None,
+        visibility=300,
+        settings=[BatchWindowModel.LOW_TRAFFIC],
+        maximum_batching_window_in_seconds=window,
+    )
+    assert scene.run() == [(invoked, ["0"])]
+
+
+@pytest.mark.rule("ESM-088", "ESM-082")
+def test_receives_of_a_batch_that_waits_as_on_a_quiet_queue_are_counted_by_their_own_length():
+    """One slot, one batch with receives of 25 s, where those without a batch have 20 s."""
+    quiet = BatchWindowModel(mode="low_traffic_20s", low_traffic_wait_s=25)
+    scene = Scene(
+        faults=None,
+        visibility=300,
+        settings=[quiet, ONE_SLOT],
+        maximum_batching_window_in_seconds=60,
+    )
+    found = []
+    for at in (24, 25, 49):
+        scene.sim.run(until=at)
+        found.append((scene.mapping.snapshot().empty_receives, scene.mapping.empty_receives_by_minute()))
+    assert found == [(0, {}), (1, {0: 1}), (1, {0: 1})]
+    scene.sim.call_at(49, scene.queue.send_message, "late")  # the receive that began at 25 s returns
+    scene.sim.run(until=50)
+    assert scene.mapping.snapshot().empty_receives == 1
 
 
 @pytest.mark.rule("ESM-088", "ESM-290")

@@ -358,6 +358,34 @@ def test_receives_of_an_open_batch_are_counted_also_where_all_was_filtered(sim, 
     assert queue.snapshot().requests == before + 2 + 2 + 2 + 1  # sends, receives, empty ones, the delete
 
 
+@pytest.mark.rule("ESM-231", "SQS-209")
+@pytest.mark.parametrize("window", [0, 60], ids=["polling", "gathering"])
+def test_after_a_receive_of_nothing_but_filtered_messages_a_slot_is_last_in_line(sim, queue, worker, window):
+    """It asks again at 10 s, after the poll that begins then."""
+    queue.set_queue_attributes(visibility_timeout=600)
+    mapping = sim.create_event_source_mapping(
+        queue,
+        worker,
+        maximum_batching_window_in_seconds=window,
+        filter_criteria=criteria(KEPT),
+        settings=[ONE_SLOT],
+    )
+
+    async def poll():
+        await sim.sleep(10)
+        return await queue.wait_receive(wait_time_seconds=20)
+
+    task = sim.spawn(poll())
+    sim.run(until=5)
+    if window:
+        queue.send_message("keep")
+    sim.call_at(10, queue.send_message, "drop")
+    sim.call_at(12, queue.send_message, "keep")
+    sim.run(until=12)
+    assert mapping.snapshot().filtered_out_event_count == 1
+    assert len(task.result()) == 1
+
+
 # ---- FLT-112: FIFO
 
 

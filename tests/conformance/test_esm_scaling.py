@@ -502,6 +502,30 @@ def test_what_fails_in_no_time_at_the_instant_of_a_control_tick_is_of_the_next_p
     assert limits(sim, mapping) == [(2, 2)]
 
 
+@pytest.mark.rule("ESM-160", "LAM-003")
+def test_what_succeeds_in_no_time_at_the_instant_of_a_control_tick_is_of_the_next_period():
+    """It comes after the tick of 1 s: of the two attempts of the second period one failed."""
+    sim = Simulation()
+    queue = sim.create_queue("orders", visibility_timeout=100)
+
+    def handler(event, context):
+        body = event["Records"][0]["body"]
+        if body == "long":
+            context.sleep(50)
+        if body == "bad":
+            raise ValueError
+
+    worker = sim.create_function("worker", handler, duration=0, timeout=100)
+    settings = [ScalingModel(initial=20, step_per_minute=0)]
+    mapping = sim.create_event_source_mapping(queue, worker, settings=settings)
+    sim.run(until=0)
+    queue.send_message("long")
+    sim.call_at(1, queue.send_message, "good")
+    sim.call_at(Decimal("1.5"), queue.send_message, "bad")
+    sim.run(until=3)
+    assert limits(sim, mapping) == [(2, round(20 * (1 - 0.75 * 0.5**0.3), 6))]
+
+
 @pytest.mark.rule("ESM-160")
 def test_a_period_without_failures_leaves_the_limit_alone(sim):
     _, mapping = busy_mapping(sim, 50, duration=Decimal("0.3"), settings=[NO_GROWTH])

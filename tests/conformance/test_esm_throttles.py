@@ -117,6 +117,17 @@ def test_a_batch_is_dropped_at_once_when_the_next_retry_would_leave_less_than_th
     assert throttled_at(sim) == attempts
 
 
+@pytest.mark.rule("ESM-172", "ESM-052")
+def test_the_timeout_that_counts_is_that_of_the_function_the_batch_is_for():
+    """The mapping goes on to a function that needs 20 s; what is tried again is for the one that needs 3 s."""
+    sim, _, _, mapping = stopped_mapping(visibility=30)
+    sim.run(until=2)
+    mapping.update_event_source_mapping(function=sim.create_function("patient", timeout=20))
+    sim.run(until=29)
+    assert throttled_at(sim) == [0, 1, 3, 7, 15]
+    assert mapping.snapshot().dropped == 1
+
+
 @pytest.mark.rule("ESM-172")
 def test_the_earliest_deadline_of_the_batch_counts():
     sim, queue, _, mapping = stopped_mapping(
