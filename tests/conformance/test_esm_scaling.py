@@ -502,11 +502,10 @@ def test_what_fails_in_no_time_at_the_instant_of_a_control_tick_is_of_the_next_p
     assert limits(sim, mapping) == [(2, 2)]
 
 
-@pytest.mark.rule("ESM-160", "LAM-003")
-def test_what_succeeds_in_no_time_at_the_instant_of_a_control_tick_is_of_the_next_period():
-    """It comes after the tick of 1 s: of the two attempts of the second period one failed."""
+def one_that_fails(messages, **given):
+    """A function that takes 50 s for a message "long" and no time for others, and fails with "bad"; five slots."""
     sim = Simulation()
-    queue = sim.create_queue("orders", visibility_timeout=100)
+    queue = sim.create_queue("orders", visibility_timeout=600)
 
     def handler(event, context):
         body = event["Records"][0]["body"]
@@ -515,15 +514,65 @@ def test_what_succeeds_in_no_time_at_the_instant_of_a_control_tick_is_of_the_nex
         if body == "bad":
             raise ValueError
 
+    for body in messages:
+        queue.send_message(body)
     worker = sim.create_function("worker", handler, duration=0, timeout=100)
+    return sim, sim.create_event_source_mapping(queue, worker, batch_size=1, **given)
+
+
+@pytest.mark.rule("ESM-160", "LAM-003")
+def test_what_succeeds_in_no_time_at_the_instant_of_a_control_tick_is_of_the_next_period():
+    """It comes after the tick of 1 s: of the two attempts of the second period one failed."""
     settings = [ScalingModel(initial=20, step_per_minute=0)]
-    mapping = sim.create_event_source_mapping(queue, worker, settings=settings)
-    sim.run(until=0)
-    queue.send_message("long")
-    sim.call_at(1, queue.send_message, "good")
-    sim.call_at(Decimal("1.5"), queue.send_message, "bad")
+    sim, mapping = one_that_fails(["long"], settings=settings)
+    for at, body in ((1, "good"), (Decimal("1.5"), "bad")):
+        sim.call_at(at, mapping.queue.send_message, body)
     sim.run(until=3)
     assert limits(sim, mapping) == [(2, round(20 * (1 - 0.75 * 0.5**0.3), 6))]
+
+
+@pytest.mark.rule("ESM-160", "ESM-101", "ESM-164")
+def test_slots_that_wait_go_with_their_receives_when_errors_lower_the_limit():
+    """Of five slots one runs; at 1 s there may be two, and at 20 s the receives of the others end."""
+    sim, mapping = one_that_fails(["long", "bad"], settings=[NO_GROWTH])
+    found = []
+    for until_us in (1_000_000, 19_999_999, 20_000_000):
+        sim.run(until_us=until_us)
+        found.append((mapping.snapshot().concurrency_limit, mapping.snapshot().pollers))
+    assert found == [(2, 5), (2, 5), (2, 2)]
+
+
+@pytest.mark.rule("ESM-160", "ESM-101", "ESM-103")
+def test_growth_goes_on_where_errors_have_lowered_a_limit_that_was_at_its_cap():
+    """At 1 s the control tick comes before the growth tick of that instant, which finds a backlog."""
+    sim, mapping = one_that_fails(["bad", *["long"] * 20], maximum_concurrency=5)
+    found = []
+    for at in (Decimal("0.9"), 1, Decimal("1.2"), Decimal("1.4"), Decimal("1.6")):
+        sim.run(until=at)
+        found.append(mapping.snapshot().target)
+    assert found == [5, 3, 4, 5, 5]
+
+
+@pytest.mark.rule("ESM-160", "ESM-103")
+def test_what_an_eager_mapping_received_at_its_cap_is_demand_when_errors_have_lowered_its_limit():
+    """The receive of 0.9 s is demand for the growth tick of 1 s, which comes after the control tick of that instant."""
+    sim, mapping = one_that_fails(["bad", *["long"] * 4], maximum_concurrency=5, settings=[ScalingModel.EAGER])
+    sim.call_at(Decimal("0.9"), mapping.queue.send_message, "long")
+    found = []
+    for at in (Decimal("0.9"), 1, 2):
+        sim.run(until=at)
+        found.append(mapping.snapshot().target)
+    assert found == [5, 3, 3]
+
+
+@pytest.mark.rule("ESM-160")
+def test_each_control_tick_looks_at_the_attempts_of_its_own_period():
+    settings = [ScalingModel(initial=100, step_per_minute=0)]
+    sim, mapping = one_that_fails(["long"], settings=settings)
+    for at, body in (("0.5", "bad"), ("1.2", "good"), ("1.5", "bad")):
+        sim.call_at(Decimal(at), mapping.queue.send_message, body)
+    sim.run(until=5)
+    assert limits(sim, mapping) == [(1, 25), (2, round(25 * (1 - 0.75 * 0.5**0.3), 6))]
 
 
 @pytest.mark.rule("ESM-160")
