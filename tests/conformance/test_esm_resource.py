@@ -915,6 +915,20 @@ def test_a_lower_maximum_concurrency_lowers_the_target_and_surplus_slots_end_wit
     sim.check_invariants()
 
 
+@pytest.mark.rule("ESM-109", "ESM-101")
+@pytest.mark.usefixtures("worker")
+@pytest.mark.parametrize(("changed_us", "gone_s"), [(20 * SECOND - 1, 20), (20 * SECOND, 40), (20 * SECOND + 1, 40)])
+def test_surplus_slots_that_wait_go_with_the_receive_that_is_open_then(sim, queue, changed_us, gone_s):
+    """Receives begin at 0 and at 20 s; at 20 s others have begun when somebody outside changes the mapping."""
+    mapping = settled(sim, queue, maximum_concurrency=5)
+    sim.run(until_us=changed_us)
+    mapping.update_event_source_mapping(maximum_concurrency=2)
+    sim.run(until_us=gone_s * SECOND - 1)
+    assert (mapping.snapshot().concurrency_limit, mapping.snapshot().pollers) == (2, 5)
+    sim.run(until_us=gone_s * SECOND)
+    assert mapping.snapshot().pollers == 2
+
+
 @pytest.mark.rule("ESM-109", "ESM-106", "ESM-110")
 @pytest.mark.usefixtures("worker")
 def test_a_mapping_that_idles_has_the_slots_of_its_new_maximum_concurrency(sim, queue):
