@@ -1129,3 +1129,20 @@ def test_a_name_is_looked_up_at_each_invoke_so_that_one_made_again_serves(sim, q
     sim.run()
     assert (len(ran), mapping.state) == (2, "Disabled")
     assert mapping.state_transition_reason == "LAMBDA_INITIATED"
+
+
+@pytest.mark.rule("ESM-067", "ESM-052")
+def test_what_is_looked_up_for_an_old_batch_does_not_turn_the_mapping_back(sim, queue, ran, worker):
+    """The mapping has gone on to another function; a batch that waits for the first one finds it made again."""
+    worker.put_function_concurrency(0)
+    queue.send_message("old")
+    mapping = settled(sim, queue)
+    other = sim.create_function("other", duration=1)
+    mapping.update_event_source_mapping(function=other)
+    worker.delete_function()
+    sim.create_function("worker", lambda event, _context: ran.append([r["body"] for r in event["Records"]]))
+    sim.run(until=5)
+    assert (ran, mapping.function, mapping.function_arn) == ([["old"]], other, other.arn)
+    queue.send_message("new")
+    sim.run(until=9)
+    assert (len(ran), other.snapshot().invocations) == (1, 1)

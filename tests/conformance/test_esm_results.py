@@ -182,6 +182,25 @@ def test_the_delete_with_an_old_handle_reports_success_and_removes_nothing(sim):
     assert runs.began == [0, 5, 10]
 
 
+@pytest.mark.rule("ESM-283")
+@pytest.mark.parametrize("error", [AssertionError, KeyboardInterrupt])
+def test_a_run_whose_error_leaves_the_simulation_is_a_run(sim, queue, error):
+    """It is the first of two, and a story has it."""
+
+    def behave(records):
+        if records[0]["attributes"]["ApproximateReceiveCount"] == "1":
+            raise error
+
+    deliver(queue, "a")
+    (message,) = queue.messages
+    runs = Runs(sim, queue, behave)
+    with pytest.raises(error):
+        sim.run()
+    assert (runs.mapping.snapshot().duplicates, message.story().count("no function ever ran it")) == (0, 0)
+    sim.run()
+    assert (runs.began, runs.mapping.snapshot().duplicates) == ([0, 30], 1)
+
+
 @pytest.mark.rule("ESM-141")
 def test_a_late_delete_removes_a_message_that_nobody_has_received_since(sim):
     queue = sim.create_queue("orders", visibility_timeout=10)
