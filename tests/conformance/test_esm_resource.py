@@ -1146,3 +1146,34 @@ def test_what_is_looked_up_for_an_old_batch_does_not_turn_the_mapping_back(sim, 
     queue.send_message("new")
     sim.run(until=9)
     assert (len(ran), other.snapshot().invocations) == (1, 1)
+
+
+@pytest.mark.rule("ESM-152", "ESM-050", "ESM-041")
+def test_lambda_disables_as_soon_as_nothing_runs_and_a_later_delete_is_the_users(sim, queue, worker):
+    mapping = settled(sim, queue, settings=[LifecycleModel(disabling_s=30)])
+    worker.delete_function()
+    queue.send_message("order")
+    sim.run(until_us=sim.now_us)
+    assert (mapping.state, mapping.state_transition_reason) == ("Disabled", "LAMBDA_INITIATED")
+    answer = mapping.delete_event_source_mapping()
+    assert (answer.state, answer.state_transition_reason) == ("Deleting", "USER_INITIATED")
+
+
+@pytest.mark.rule("ESM-052", "ESM-040")
+def test_another_function_comes_without_the_qualifier_of_the_first(sim, queue, worker):
+    worker.create_alias("live", worker.publish_version().version)
+    other = sim.create_function("other")
+    other.create_alias("live", other.publish_version().version)
+    mapping = settled(sim, queue, "worker:live")
+    assert mapping.update_event_source_mapping(function=other).function_arn == other.arn
+    sim.run(until=0)
+    assert mapping.update_event_source_mapping(qualifier="live").function_arn == f"{other.arn}:live"
+
+
+@pytest.mark.rule("FLT-019")
+@pytest.mark.usefixtures("worker")
+def test_filters_that_apply_later_keep_no_run_going(sim, queue):
+    mapping = settled(sim, queue, settings=[FilterModel(update_delay_s=900)])
+    mapping.update_event_source_mapping(filter_criteria=criteria(ODD))
+    sim.run()
+    assert sim.now == 0

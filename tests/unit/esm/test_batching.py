@@ -57,6 +57,26 @@ def test_as_many_records_fit_as_the_json_of_the_event_allows(held, sizes, limit)
     assert plan_cut(sum(held), len(held), sizes, limit) == wanted
 
 
+@pytest.mark.rule("ESM-066", "ESM-089")
+@pytest.mark.parametrize(
+    ("held", "sizes", "fitting"),
+    [
+        ([], [86], 1),
+        ([], [87], 0),
+        ([], [40, 45], 2),
+        ([], [40, 46], 1),
+        ([40], [45], 1),
+        ([40], [46], 0),
+        ([20, 19], [45], 1),
+        ([20, 20], [45], 0),
+        ([20, 20], [], 0),
+    ],
+)
+def test_an_event_of_exactly_the_limit_fits(held, sizes, fitting):
+    """Of 100 bytes the frame takes 14, and each comma between two records one."""
+    assert plan_cut(sum(held), len(held), sizes, 100) == fitting
+
+
 @given(body=bodies, receive_count=st.integers(1, 9), digest=st.booleans())
 def test_the_size_of_a_record_is_that_of_its_compact_json(body, receive_count, digest):
     queue = Queue("orders", Clock())
