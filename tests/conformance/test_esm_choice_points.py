@@ -192,6 +192,15 @@ def test_a_receive_may_take_fewer_than_it_could(answer, first):
 
 
 @pytest.mark.rule("ESM-310")
+@pytest.mark.parametrize(("size", "first", "asked"), [(1, 1, 0), (2, 1, 2), (3, 1, 2)])
+def test_a_receive_takes_one_at_least(size, first, asked):
+    """Half of three is one, and half of one is not asked for."""
+    scene = Scene("esm.split_receive", 2, messages=size, batch_size=size)
+    assert len(scene.run(until=0)[0][1]) == first
+    assert len(scene.asked("esm.split_receive")) >= asked
+
+
+@pytest.mark.rule("ESM-310")
 def test_a_slot_that_dies_after_a_receive_leaves_its_messages_to_their_timeout():
     scene = Scene("esm.poller_lost", 1, messages=3)
     assert scene.run() == [(30, ["0", "1", "2"])]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lambdasim import RedrivePolicy, ScalingModel
+from lambdasim import ColdStartModel, RedrivePolicy, ScalingModel
 from lambdasim.errors.lambda_ import TooManyRequestsException
 
 RBIF = ("ReportBatchItemFailures",)
@@ -180,6 +180,27 @@ def test_the_delete_with_an_old_handle_reports_success_and_removes_nothing(sim):
     sim.run()
     assert queue.snapshot().deleted == 1
     assert runs.began == [0, 5, 10]
+
+
+@pytest.mark.rule("ESM-061", "SQS-273")
+def test_the_handle_of_a_record_that_is_visible_again_can_be_used(sim, queue):
+    """The init takes longer than the visibility timeout, and nobody else has received the message meanwhile."""
+    found = []
+
+    def behave(records):
+        queue.delete_message(records[0]["receiptHandle"])
+        found.append((sim.now, queue.snapshot().visible))
+
+    worker = sim.create_function(
+        "worker", lambda event, _: behave(event["Records"]), settings=[ColdStartModel(init_s=8)]
+    )
+    sim.create_event_source_mapping(queue, worker, settings=[ScalingModel(initial=1, step_per_minute=0)])
+    queue.set_queue_attributes(visibility_timeout=5)
+    deliver(queue, "a")
+    sim.run(until=6)
+    assert queue.snapshot().visible == 1
+    sim.run(until=20)
+    assert (found, queue.deleted) == ([(8, 0)], 1)
 
 
 @pytest.mark.rule("ESM-283")

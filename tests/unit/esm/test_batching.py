@@ -104,6 +104,18 @@ def test_no_batch_of_sure_bodies_reaches_the_limit(character, batch_size):
     assert plan_cut(0, 0, [size] * batch_size, limit) == batch_size
 
 
+@pytest.mark.rule("ESM-066")
+def test_what_surrounds_a_body_counts_where_bodies_are_small():
+    """10,000 records of 100 characters each take more than 6 MB."""
+    limit = 6_291_456
+    queue = Queue("q" * 80, Clock())
+    queue.send_message("x" * 100)
+    (message,) = queue.messages
+    size = EventMaker(queue, shows_empty_digest=True).size_bytes(message, 1)
+    assert plan_cut(0, 0, [size] * 10_000, limit) < 10_000
+    assert largest_sure_message(10_000, limit) < 100
+
+
 # ---- retries
 
 
