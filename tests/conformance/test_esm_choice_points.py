@@ -139,16 +139,19 @@ def test_a_poll_that_fails_for_an_open_batch_is_tried_again_a_second_later_while
     assert (snapshot.held, snapshot.empty_receives) == (0, sum(scene.mapping.empty_receives_by_minute().values()))
 
 
-@pytest.mark.rule("ESM-310", "ESM-053")
-@pytest.mark.parametrize("stops_at", [3, Decimal("3.5")])
+@pytest.mark.rule("ESM-310", "ESM-053", "ESM-082")
+@pytest.mark.parametrize("stops_at", [25, Decimal("25.5")])
 def test_a_mapping_stops_with_a_batch_whose_poll_failed(stops_at):
-    given = {"batch_size": 3, "maximum_batching_window_in_seconds": 9, "settings": [ONE_SLOT]}
+    """One receive of the batch ended empty, at 20 s; that of 25 s failed."""
+    given = {"batch_size": 3, "maximum_batching_window_in_seconds": 60, "settings": [ONE_SLOT], "visibility": 300}
     scene = Scene("esm.poll_error", 0, *[1] * 9, **given)
-    scene.sim.call_at(3, scene.queue.send_message, "b")
+    scene.sim.call_at(25, scene.queue.send_message, "b")
     scene.sim.run(until=stops_at)
+    assert (scene.mapping.snapshot().gathering, scene.mapping.snapshot().empty_receives) == (1, 1)
     scene.mapping.update_event_source_mapping(enabled=False)
     assert scene.run(until=30) == [(stops_at, ["0"])]
     assert (scene.mapping.state, scene.queue.snapshot().visible) == ("Disabled", 1)
+    assert scene.mapping.snapshot().empty_receives == 1
 
 
 @pytest.mark.rule("ESM-310", "SQS-209")
