@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from random import Random
-from typing import Any, Final, Protocol, TypeVar, Unpack, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, Unpack, cast, runtime_checkable
 
 from attrs import evolve
 
@@ -40,6 +40,9 @@ from lambdasim.sqs.results import (
     StartMessageMoveTaskResult,
 )
 from lambdasim.units import Duration, seconds
+
+if TYPE_CHECKING:
+    from lambdasim.bridges.boto3 import Bridge, Patch
 
 T = TypeVar("T")
 
@@ -203,6 +206,8 @@ class Simulation:
         self.execution = execution
         self._registry = Registry(self.clock)
         self._functions = Functions(self.clock, self._queue_target)
+        self._bridge: Bridge = _bridges().Bridge(self)
+        self._functions.companion = self._bridge
         self._endpoints: dict[tuple[str, str], tuple[Endpoint, LambdaEndpoint]] = {}
         self._sqs, self._lambda = self._endpoint(region, account_id)
         self.pool = self._lambda.pool
@@ -535,6 +540,36 @@ class Simulation:
             latency: Seconds that each operation takes, half of them before its effect.
         """
         return cast("T", Remote(obj, Wire(self.clock, latency)))
+
+    def client(self, service_name: str, **options: Any) -> Any:
+        """
+        Return a real boto3 client that this simulation answers, and that touches no other (extra `boto3`).
+
+        Args:
+            service_name: `sqs` or `lambda`.
+            options: As of `boto3.client`; without `region_name` the client is in the region of the simulation.
+        Raises:
+            UsageError: Another service; boto3 is not installed.
+        """
+        return _bridges().client(self._bridge, service_name, **options)
+
+    def resource(self, service_name: str, **options: Any) -> Any:
+        """Return a real boto3 resource of the same kind; boto3 has one of `sqs`."""
+        return _bridges().resource(self._bridge, service_name, **options)
+
+    def patch_boto3(self, *, others: bool = True, sleep: bool = False) -> Patch:
+        """
+        Let this simulation answer SQS and Lambda for every botocore client of the process, whenever it was made.
+
+        A context manager and a decorator. Handlers need none: while their code runs, this is so.
+
+        Args:
+            others: Whether calls to other services go where they would have gone; if not, they are refused.
+            sleep: Whether `time.sleep` lets simulated time pass, too.
+        Raises:
+            UsageError: boto3 is not installed.
+        """
+        return cast("Patch", _bridges().Patch(self._bridge, others=others, sleep=sleep))
 
     def create_event_source_mapping(
         self,
@@ -883,3 +918,9 @@ def _unattended(queue: Queue, send: Callable[[int], object]) -> Callable[[int], 
             send(number)
 
     return send_anyway
+
+
+def _bridges() -> Any:
+    from lambdasim.bridges import boto3
+
+    return boto3
