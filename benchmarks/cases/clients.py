@@ -1,4 +1,4 @@
-"""Real boto3 clients: what a simulation answers them, beside moto, and beside the time that botocore takes by itself."""
+"""Real boto3 clients: what a simulation answers them, beside moto and beside the time that botocore takes anyway."""
 
 from contextlib import contextmanager
 from functools import partial
