@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from random import Random
-from typing import Any, Final, Protocol, TypeVar, Unpack, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, Unpack, cast, runtime_checkable
 
 from attrs import evolve
 
@@ -15,8 +15,8 @@ from lambdasim.errors import ResponseLostError, UsageError
 from lambdasim.errors.lambda_ import InvalidParameterValueException, ResourceNotFoundException
 from lambdasim.errors.sqs import QueueDoesNotExist, RequestThrottled
 from lambdasim.esm import EsmFaults, EventSourceMapping
-from lambdasim.esm.limits import MAPPING_SETTINGS
-from lambdasim.esm.mapping import ListEventSourceMappingsResult, check_numbers
+from lambdasim.esm.limits import MAPPING_SETTINGS, ProvisionedModel
+from lambdasim.esm.mapping import ListEventSourceMappingsResult, MappingConfiguration, check_numbers
 from lambdasim.faults import GROUPS, Faults, async_part, esm_part, lambda_part, sqs_part
 from lambdasim.filtering.criteria import parse_criteria
 from lambdasim.lambda_ import AsyncFaults, Function, InvokeResult, LambdaFaults, LambdaLimits, PriceBook, RpsModel
@@ -40,6 +40,9 @@ from lambdasim.sqs.results import (
     StartMessageMoveTaskResult,
 )
 from lambdasim.units import Duration, seconds
+
+if TYPE_CHECKING:
+    from lambdasim.bridges.boto3 import Bridge, Patch
 
 T = TypeVar("T")
 
@@ -203,6 +206,8 @@ class Simulation:
         self.execution = execution
         self._registry = Registry(self.clock)
         self._functions = Functions(self.clock, self._queue_target)
+        self._bridge: Bridge = _bridges().Bridge(self)
+        self._functions.companion = self._bridge
         self._endpoints: dict[tuple[str, str], tuple[Endpoint, LambdaEndpoint]] = {}
         self._sqs, self._lambda = self._endpoint(region, account_id)
         self.pool = self._lambda.pool
@@ -536,6 +541,36 @@ class Simulation:
         """
         return cast("T", Remote(obj, Wire(self.clock, latency)))
 
+    def client(self, service_name: str, **options: Any) -> Any:
+        """
+        Return a real boto3 client that this simulation answers, and that touches no other (extra `boto3`).
+
+        Args:
+            service_name: `sqs` or `lambda`.
+            options: As of `boto3.client`; without `region_name` the client is in the region of the simulation.
+        Raises:
+            UsageError: Another service; boto3 is not installed.
+        """
+        return _bridges().client(self._bridge, service_name, **options)
+
+    def resource(self, service_name: str, **options: Any) -> Any:
+        """Return a real boto3 resource of the same kind; boto3 has one of `sqs`."""
+        return _bridges().resource(self._bridge, service_name, **options)
+
+    def patch_boto3(self, *, others: bool = True, sleep: bool = False) -> Patch:
+        """
+        Let this simulation answer SQS and Lambda for every botocore client of the process, whenever it was made.
+
+        A context manager and a decorator. Handlers need none: while their code runs, this is so.
+
+        Args:
+            others: Whether calls to other services go where they would have gone; if not, they are refused.
+            sleep: Whether `time.sleep` lets simulated time pass, too.
+        Raises:
+            UsageError: boto3 is not installed.
+        """
+        return cast("Patch", _bridges().Patch(self._bridge, others=others, sleep=sleep))
+
     def create_event_source_mapping(
         self,
         event_source: Queue | str,
@@ -544,6 +579,8 @@ class Simulation:
         batch_size: int = 10,
         maximum_batching_window_in_seconds: int = 0,
         maximum_concurrency: int | None = None,
+        minimum_pollers: int | None = None,
+        maximum_pollers: int | None = None,
         function_response_types: Sequence[str] = (),
         filter_criteria: Mapping[str, Any] | None = None,
         enabled: bool = True,
@@ -562,7 +599,17 @@ class Simulation:
         """
         # In the order in which AWS looks (ESM-030), after what no client would send (FLT-014).
         parse_criteria(filter_criteria)
-        check_numbers(batch_size, maximum_batching_window_in_seconds, maximum_concurrency)
+        narrower = Settings(settings, allowed=MAPPING_SETTINGS, where="an event source mapping", wider=self._settings)
+        check_numbers(
+            MappingConfiguration(
+                batch_size=batch_size,
+                maximum_batching_window_in_seconds=maximum_batching_window_in_seconds,
+                maximum_concurrency=maximum_concurrency,
+                minimum_pollers=minimum_pollers,
+                maximum_pollers=maximum_pollers,
+            ),
+            narrower.get(ProvisionedModel),
+        )
         target, qualifier = self._target(function)
         source = self._source(event_source)
         for name in others:
@@ -570,7 +617,6 @@ class Simulation:
                 msg = f"Unsupported {_OTHER_SOURCES[name]} parameter for given event source mapping type."
                 raise InvalidParameterValueException(msg)
         _refuse("create_event_source_mapping", others)
-        narrower = Settings(settings, allowed=MAPPING_SETTINGS, where="an event source mapping", wider=self._settings)
         mapping = EventSourceMapping(
             source,
             target,
@@ -578,6 +624,8 @@ class Simulation:
             batch_size=batch_size,
             maximum_batching_window_in_seconds=maximum_batching_window_in_seconds,
             maximum_concurrency=maximum_concurrency,
+            minimum_pollers=minimum_pollers,
+            maximum_pollers=maximum_pollers,
             function_response_types=function_response_types,
             filter_criteria=filter_criteria,
             enabled=enabled,
@@ -587,6 +635,7 @@ class Simulation:
             settings=narrower,
             siblings=self._mappings.values(),
             find_function=self._functions.function,
+            await_queue=self._registry.await_queue,
         )
         self._mappings[mapping.uuid] = mapping
         return mapping
@@ -869,3 +918,9 @@ def _unattended(queue: Queue, send: Callable[[int], object]) -> Callable[[int], 
             send(number)
 
     return send_anyway
+
+
+def _bridges() -> Any:
+    from lambdasim.bridges import boto3
+
+    return boto3

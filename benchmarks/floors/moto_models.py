@@ -37,9 +37,9 @@ def _fill(client, url, waiting):
         client.send_message_batch(QueueUrl=url, Entries=_entries(10))
 
 
-def single(messages: int, *, waiting: int = 0) -> float:
+def single(messages: int, *, waiting: int = 0, clients=mocked) -> float:
     """Messages per second sent, received and deleted one by one while so many others wait."""
-    with mocked() as connect:
+    with clients() as connect:
         client = connect("sqs")
         url = client.create_queue(QueueName="orders")["QueueUrl"]
         _fill(client, url, waiting)
@@ -53,9 +53,9 @@ def single(messages: int, *, waiting: int = 0) -> float:
         return rate(messages, work)
 
 
-def batches(messages: int, *, waiting: int = 0, is_fifo: bool = False) -> float:
+def batches(messages: int, *, waiting: int = 0, is_fifo: bool = False, clients=mocked) -> float:
     """The same in batches of ten; the messages of a FIFO queue are one group, with ids that differ."""
-    with mocked() as connect:
+    with clients() as connect:
         client = connect("sqs")
         given = (
             {"QueueName": "orders.fifo", "Attributes": {"FifoQueue": "true"}} if is_fifo else {"QueueName": "orders"}

@@ -15,6 +15,9 @@ BATCH_SIZE_MAX_WITHOUT_WINDOW: Final = 10  # ESM-020
 WINDOW_MAX_S: Final = 300  # ESM-020
 MAXIMUM_CONCURRENCY_MIN: Final = 2  # ESM-020
 MAXIMUM_CONCURRENCY_MAX: Final = 1_000  # ESM-020
+POLLERS_MIN: Final = 2  # ESM-020
+MINIMUM_POLLERS_MAX: Final = 200  # ESM-020
+MAXIMUM_POLLERS_MAX: Final = 10_000  # ESM-021: with the limit raised
 REPORT_BATCH_ITEM_FAILURES: Final = "ReportBatchItemFailures"
 
 
@@ -52,6 +55,7 @@ class PollModel:
 
     wait_s: int = field(default=20, validator=whole(1, 20))
     max_per_receive: int = field(default=10, validator=whole(1, 10))
+    receive_latency_s: Duration = field(default=0, validator=span())  #: from a message to the return (ESM-092)
     dispatch: Literal["greedy", "round_robin"] = field(default="greedy", validator=one_of("greedy", "round_robin"))
     #: who gets the next message: an open batch until it is full, or slots in turns (ESM-083, ESM-084)
 
@@ -109,6 +113,21 @@ ThrottleRetry.SEED = ThrottleRetry(drop_rule="visibility_exceeded")
 
 
 @frozen(kw_only=True)
+class ProvisionedModel:
+    """What pollers do that a mapping has for itself (ESM-250 to ESM-256)."""
+
+    invokes_per_poller: int = field(default=10, validator=whole(1))  #: slots of each
+    polls_per_s: int = field(default=10, validator=whole(1))  #: receives of each
+    bytes_per_s: int = field(default=1_048_576, validator=whole(1))  #: of messages, of each
+    growth_per_minute: int = field(default=1_000, validator=whole(0))  #: slots; 0: no growth
+    scale_down_every_s: Duration = field(default=60, validator=span(is_positive=True))
+    min_default: int = field(default=2, validator=whole(POLLERS_MIN, MINIMUM_POLLERS_MAX))
+    max_default: int = field(default=200, validator=whole(POLLERS_MIN, MAXIMUM_POLLERS_MAX))
+    max_allowed: int = field(default=2_000, validator=whole(POLLERS_MIN, MAXIMUM_POLLERS_MAX))
+    #: what `maximum_pollers` may be: AWS raises it on request (ESM-021)
+
+
+@frozen(kw_only=True)
 class LifecycleModel:
     """How long changes of state take (ESM-050)."""
 
@@ -129,6 +148,7 @@ MAPPING_SETTINGS: Final = (
     BatchWindowModel,
     BackoffModel,
     ThrottleRetry,
+    ProvisionedModel,
     LifecycleModel,
     FilterModel,
 )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from attrs import evolve, frozen
 
 from lambdasim.clock import Clock, Priority, Timer
-from lambdasim.clock.meters import Ledger
+from lambdasim.clock.meters import Ledger, Steps
 from lambdasim.errors import UsageError
 from lambdasim.errors.lambda_ import (
     InvalidParameterValueException,
@@ -24,16 +25,20 @@ from lambdasim.esm.limits import (
     MAPPING_SETTINGS,
     MAXIMUM_CONCURRENCY_MAX,
     MAXIMUM_CONCURRENCY_MIN,
+    MINIMUM_POLLERS_MAX,
+    POLLERS_MIN,
     REPORT_BATCH_ITEM_FAILURES,
     WINDOW_MAX_S,
     BackoffModel,
     BatchWindowModel,
     LifecycleModel,
     PollModel,
+    ProvisionedModel,
     ScalingModel,
     ThrottleRetry,
 )
-from lambdasim.esm.pollers import Pollers, Terms
+from lambdasim.esm.pollers import Pollers
+from lambdasim.esm.slots import Terms
 from lambdasim.filtering import FilterModel, Filters
 from lambdasim.filtering.criteria import parse_criteria
 from lambdasim.lambda_ import Function
@@ -49,6 +54,13 @@ EVENT_COUNT: Final = "EventCount"
 _USER: Final = "USER_INITIATED"
 _LAMBDA: Final = "LAMBDA_INITIATED"
 _RESULT: Final = Priority.RESULT.value
+NUMBERS: Final = (
+    "batch_size",
+    "maximum_batching_window_in_seconds",
+    "maximum_concurrency",
+    "minimum_pollers",
+    "maximum_pollers",
+)
 
 
 @frozen(kw_only=True)
@@ -61,6 +73,7 @@ class MappingSnapshot:
     target: float  #: L
     concurrency_limit: int  #: n, the slots that L stands for
     pollers: int  #: m, the slots there are
+    provisioned_pollers: int  #: P, of ten slots each; 0 outside provisioned mode
     polling: int  #: of these, with an open receive and nothing held (ESM-080)
     gathering: int  #: of these, with an open batch
     in_flight: int  #: of these, with an invocation in flight
@@ -84,6 +97,8 @@ class MappingConfiguration:
     batch_size: int = 10
     maximum_batching_window_in_seconds: int = 0
     maximum_concurrency: int | None = None
+    minimum_pollers: int | None = None
+    maximum_pollers: int | None = None
     function_response_types: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
     patterns: tuple[str | None, ...] = ()
@@ -106,6 +121,8 @@ class EventSourceMappingConfiguration:
     last_modified_at_us: int
     filter_criteria: Mapping[str, Any] | None
     maximum_concurrency: int | None
+    minimum_pollers: int | None  #: of provisioned mode; None outside it
+    maximum_pollers: int | None
     metrics: tuple[str, ...]
     kms_key_arn: str | None
 
@@ -129,16 +146,20 @@ class EventSourceMapping:
         batch_size: 1 to 10,000; above 10 a batching window of 1 s or more is needed. On a FIFO queue at most 10.
         maximum_batching_window_in_seconds: 0 to 300; on a FIFO queue 0.
         maximum_concurrency: 2 to 1,000; None for no limit of its own.
+        minimum_pollers: 2 to 200; either of these two gives it pollers of its own (provisioned mode), and the other is
+            2, or 200, then.
+        maximum_pollers: 2 to 2,000, or `ProvisionedModel.max_allowed`.
         function_response_types: `("ReportBatchItemFailures",)` or nothing.
         filter_criteria: AWS's form: `{"Filters": [{"Pattern": "…"}]}`; None for none.
         enabled: Whether it polls.
         metrics: `("EventCount",)` publishes the counts of events as metrics.
         kms_key_arn: Kept, and shown; it changes nothing else (FLT-017).
         faults: What may go wrong here.
-        settings: `ScalingModel`, `PollModel`, `BatchWindowModel`, `BackoffModel`, `ThrottleRetry`, `LifecycleModel`,
-            `FilterModel`, at most one of each.
+        settings: `ScalingModel`, `PollModel`, `BatchWindowModel`, `BackoffModel`, `ThrottleRetry`, `ProvisionedModel`,
+            `LifecycleModel`, `FilterModel`, at most one of each.
         siblings: The mappings there are already; a second one of the same queue and function is refused.
         find_function: Finds a function by its ARN, in case it is deleted and made again; None where nobody does that.
+        await_queue: Calls back with the next queue that is made under an ARN, and when it is ready; None: nobody does.
     Raises:
         ValidationException: A number out of its range, or a pattern that is too long.
         InvalidParameterValueException: A combination that AWS refuses, such as a visibility timeout below the
@@ -146,7 +167,7 @@ class EventSourceMapping:
         ResourceConflictException: The mapping exists already.
         UsageError: Two clocks, or a value that means nothing here.
 
-    Rules: ESM-020, ESM-030, ESM-032, ESM-040, ESM-050 to ESM-054.
+    Rules: ESM-020 to ESM-022, ESM-030, ESM-032, ESM-040, ESM-050 to ESM-055.
     """
 
     def __init__(
@@ -158,6 +179,8 @@ class EventSourceMapping:
         batch_size: int = 10,
         maximum_batching_window_in_seconds: int = 0,
         maximum_concurrency: int | None = None,
+        minimum_pollers: int | None = None,
+        maximum_pollers: int | None = None,
         function_response_types: Sequence[str] = (),
         filter_criteria: Mapping[str, Any] | None = None,
         enabled: bool = True,
@@ -167,6 +190,7 @@ class EventSourceMapping:
         settings: Iterable[object] | Settings = (),
         siblings: Iterable[EventSourceMapping] = (),
         find_function: Callable[[str], tuple[Function, str | None] | None] | None = None,
+        await_queue: Callable[[str, Callable[[Queue, int], None]], None] | None = None,
     ) -> None:
         if not isinstance(settings, Settings):
             settings = Settings(settings, allowed=MAPPING_SETTINGS, where="an event source mapping")
@@ -175,6 +199,7 @@ class EventSourceMapping:
             raise UsageError(msg)
         _check_enabled(enabled)
         self._filter_model = settings.get(FilterModel)
+        self._provisioned_model = settings.get(ProvisionedModel)
         target = function.target(qualifier)
         configuration, filters = self._check(
             queue,
@@ -184,6 +209,8 @@ class EventSourceMapping:
                 "batch_size": batch_size,
                 "maximum_batching_window_in_seconds": maximum_batching_window_in_seconds,
                 "maximum_concurrency": maximum_concurrency,
+                "minimum_pollers": minimum_pollers,
+                "maximum_pollers": maximum_pollers,
                 "function_response_types": function_response_types,
                 "filter_criteria": filter_criteria,
                 "metrics": metrics,
@@ -201,6 +228,7 @@ class EventSourceMapping:
         self.filters: Filters = filters
         self._siblings = siblings
         self._find_function = find_function
+        self._await_queue = await_queue
         self._lifecycle = settings.get(LifecycleModel)
         identifiers = self.clock.identifiers
         series = identifiers.series("event source mapping", f"{queue.arn}/{function.arn}")
@@ -222,6 +250,7 @@ class EventSourceMapping:
             window=settings.get(BatchWindowModel),
             backoff=settings.get(BackoffModel),
             retry=settings.get(ThrottleRetry),
+            provisioned=self._provisioned_model,
             luck=luck if luck.is_any else None,
         )
         self.state = "Creating" if enabled else "Disabled"
@@ -261,6 +290,26 @@ class EventSourceMapping:
         return self.configuration.maximum_concurrency
 
     @property
+    def poller_limits(self) -> tuple[int, int] | None:
+        """How many pollers of its own the mapping has at least and at most; None outside provisioned mode."""
+        return _poller_limits(self.configuration, self._provisioned_model)
+
+    @property
+    def minimum_pollers(self) -> int | None:
+        """How many pollers of its own it has at least; None outside provisioned mode."""
+        return None if self.poller_limits is None else self.poller_limits[0]
+
+    @property
+    def maximum_pollers(self) -> int | None:
+        """How many pollers of its own it has at most; None outside provisioned mode."""
+        return None if self.poller_limits is None else self.poller_limits[1]
+
+    @property
+    def billed_poller_seconds(self) -> int:
+        """Seconds of pollers of its own charged for so far, for `PriceBook.poller_cost` (ESM-256)."""
+        return self._pollers.billed_poller_seconds()
+
+    @property
     def function_response_types(self) -> tuple[str, ...]:
         """Whether the function says which records failed."""
         return self.configuration.function_response_types
@@ -285,11 +334,8 @@ class EventSourceMapping:
         given = dict(changes)
         if "filter_criteria" in given:
             given["patterns"] = parse_criteria(given.pop("filter_criteria"))
-        check_numbers(
-            given.get("batch_size", before.batch_size),
-            given.get("maximum_batching_window_in_seconds", before.maximum_batching_window_in_seconds),
-            given.get("maximum_concurrency", before.maximum_concurrency),
-        )
+        numbers = {name: given[name] for name in NUMBERS if name in given}
+        check_numbers(evolve(before, **numbers), self._provisioned_model)
         for name, allowed in (("function_response_types", REPORT_BATCH_ITEM_FAILURES), ("metrics", EVENT_COUNT)):
             if name in given:
                 given[name] = () if given[name] is None else given[name]
@@ -314,6 +360,13 @@ class EventSourceMapping:
             )
             raise InvalidParameterValueException(msg)
         filters = Filters(after.patterns, source="sqs", model=self._filter_model)
+        limits = _poller_limits(after, self._provisioned_model)
+        if limits is not None and after.maximum_concurrency is not None:
+            msg = "ScalingConfig and ProvisionedPollerConfig cannot be set together."
+            raise InvalidParameterValueException(msg)
+        if limits is not None and limits[0] > limits[1]:
+            msg = "MinimumPollers must not be greater than MaximumPollers."
+            raise InvalidParameterValueException(msg)
         if queue.config.region != target.version.function.region:
             msg = "Event source and function must be in the same region."
             raise InvalidParameterValueException(msg)
@@ -343,6 +396,8 @@ class EventSourceMapping:
             last_modified_at_us=self.last_modified_at_us,
             filter_criteria=self.filter_criteria,
             maximum_concurrency=configuration.maximum_concurrency,
+            minimum_pollers=self.minimum_pollers,
+            maximum_pollers=self.maximum_pollers,
             metrics=configuration.metrics,
             kms_key_arn=configuration.kms_key_arn,
         )
@@ -361,6 +416,8 @@ class EventSourceMapping:
         batch_size: int = NOT_GIVEN,
         maximum_batching_window_in_seconds: int = NOT_GIVEN,
         maximum_concurrency: int | None = NOT_GIVEN,
+        minimum_pollers: int | None = NOT_GIVEN,
+        maximum_pollers: int | None = NOT_GIVEN,
         function_response_types: Sequence[str] | None = NOT_GIVEN,
         filter_criteria: Mapping[str, Any] | None = NOT_GIVEN,
         metrics: Sequence[str] | None = NOT_GIVEN,
@@ -374,6 +431,7 @@ class EventSourceMapping:
             qualifier: The version or alias; `$LATEST` or None for none.
             enabled: Whether it polls; one that is disabled forgets how far it had grown (ESM-054).
             filter_criteria: Replaces all filters; `{}` removes them (FLT-016).
+            minimum_pollers, maximum_pollers: As at creation; without both there is no provisioned mode any more.
             batch_size, maximum_batching_window_in_seconds, maximum_concurrency, function_response_types, metrics,
                 kms_key_arn: As at creation.
         Raises:
@@ -392,6 +450,8 @@ class EventSourceMapping:
             "batch_size": batch_size,
             "maximum_batching_window_in_seconds": maximum_batching_window_in_seconds,
             "maximum_concurrency": maximum_concurrency,
+            "minimum_pollers": minimum_pollers,
+            "maximum_pollers": maximum_pollers,
             "function_response_types": function_response_types,
             "filter_criteria": filter_criteria,
             "metrics": metrics,
@@ -405,11 +465,8 @@ class EventSourceMapping:
         if "filter_criteria" in changes:
             parse_criteria(changes["filter_criteria"])
         before = self.configuration
-        check_numbers(
-            changes.get("batch_size", before.batch_size),
-            changes.get("maximum_batching_window_in_seconds", before.maximum_batching_window_in_seconds),
-            changes.get("maximum_concurrency", before.maximum_concurrency),
-        )
+        numbers: dict[str, Any] = {name: changes[name] for name in NUMBERS if name in changes}
+        check_numbers(evolve(before, **numbers), self._provisioned_model)
         try:
             resolved = target.target(named)
         except ResourceNotFoundException as error:
@@ -496,6 +553,16 @@ class EventSourceMapping:
         )
 
     # ---- states
+
+    def queue_is_gone(self) -> None:
+        """Take up the next queue that is made under the ARN (ESM-055)."""
+        if self._await_queue is not None:
+            self._await_queue(self.queue.arn, self._meet)
+
+    def _meet(self, queue: Queue, ready_at_us: int) -> None:
+        if not self.is_deleted:
+            self.queue = queue
+            self._pollers.meet(ready_at_us)
 
     def _guard(self) -> None:
         if self.is_deleted:
@@ -606,13 +673,21 @@ class EventSourceMapping:
         """The published counts of events by minute."""
         return self._pollers.ledger
 
+    @property
+    def provisioned_pollers(self) -> Steps:
+        """The pollers of its own, by the minute: the metric `ProvisionedPollers` (ESM-280)."""
+        return self._pollers.poller_meter.steps
+
     def published_in(self, minute: int, *, filtered: bool = False) -> bool:
         """Return whether counts were published in a minute; *filtered*: those of filters, so that there were some."""
         return self._pollers.published.touches(minute) and (not filtered or self._pollers.filtering.touches(minute))
 
     def empty_receives_by_minute(self) -> dict[int, int]:
         """Return the receives that ended empty, by the minute in which each did."""
-        return self._pollers.empty_receives_by_minute()
+        found = Counter(self._pollers.empty_receives_by_minute())
+        for past in self._pollers.past_empty_receives_by_minute():
+            found.update(past)
+        return dict(sorted(found.items()))
 
     def snapshot(self) -> MappingSnapshot:
         """Return the state of this instant. Runtime: `O(slots)`."""
@@ -624,6 +699,7 @@ class EventSourceMapping:
             target=pollers.target,
             concurrency_limit=pollers.allowed,
             pollers=pollers.slots,
+            provisioned_pollers=pollers.provisioned_pollers,
             polling=pollers.polling,
             gathering=pollers.gathering,
             in_flight=pollers.in_flight,
@@ -637,7 +713,7 @@ class EventSourceMapping:
             invoked_event_count=pollers.invoked,
             failed_invoke_event_count=pollers.failed,
             deleted_event_count=pollers.deleted,
-            empty_receives=pollers.count_empty_receives(),
+            empty_receives=pollers.empty_receives,
         )
 
     def check_invariants(self) -> None:
@@ -664,13 +740,29 @@ def _refuse_twin(
             raise ResourceConflictException(msg)
 
 
-def check_numbers(batch_size: object, window_s: object, maximum_concurrency: object) -> None:
+def _poller_limits(configuration: MappingConfiguration, model: ProvisionedModel) -> tuple[int, int] | None:
+    least, most = configuration.minimum_pollers, configuration.maximum_pollers
+    if least is None and most is None:
+        return None
+    return model.min_default if least is None else least, model.max_default if most is None else most
+
+
+def check_numbers(configuration: MappingConfiguration, pollers: ProvisionedModel) -> None:
     """Refuse numbers out of their ranges, as AWS does before it looks at anything else (ESM-030 row 1)."""
-    check_range("batchSize", batch_size, 1, BATCH_SIZE_MAX)
-    check_range("maximumBatchingWindowInSeconds", window_s, 0, WINDOW_MAX_S)
-    if maximum_concurrency is not None:
-        name = "scalingConfig.maximumConcurrency"
-        check_range(name, maximum_concurrency, MAXIMUM_CONCURRENCY_MIN, MAXIMUM_CONCURRENCY_MAX)
+    check_range("batchSize", configuration.batch_size, 1, BATCH_SIZE_MAX)
+    check_range("maximumBatchingWindowInSeconds", configuration.maximum_batching_window_in_seconds, 0, WINDOW_MAX_S)
+    for name, value, least, most in (
+        (
+            "scalingConfig.maximumConcurrency",
+            configuration.maximum_concurrency,
+            MAXIMUM_CONCURRENCY_MIN,
+            MAXIMUM_CONCURRENCY_MAX,
+        ),
+        ("provisionedPollerConfig.minimumPollers", configuration.minimum_pollers, POLLERS_MIN, MINIMUM_POLLERS_MAX),
+        ("provisionedPollerConfig.maximumPollers", configuration.maximum_pollers, POLLERS_MIN, pollers.max_allowed),
+    ):
+        if value is not None:
+            check_range(name, value, least, most)
 
 
 def _check_enabled(given: object) -> None:

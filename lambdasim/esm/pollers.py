@@ -12,6 +12,10 @@ receive would retire the slot (S6, S7) does a background timer stand at the head
 **Ticks.** A growth tick matters only while messages are left that nobody waits for, a control tick only after a failed
 attempt. Each is put on the agenda then, on the grid that began with t0 (ESM-102, ESM-160).
 
+**Pauses.** A slot that may not ask stands nowhere in line: its poller is out of receives or bytes (provisioned mode),
+or the queue is gone, or a receive for its batch failed, or its receive is on its way back (`receive_latency_s`).
+`_resume` brings it back.
+
 **One turn.** receive → (gather) → attempt (C5) → invocation → end (C3) → result (C4) → next turn (C5). Where nothing
 else happens at that instant, `Clock.soon` lets the steps follow one another without the heap.
 """
@@ -19,33 +23,41 @@ else happens at that instant, `Clock.soon` lets the steps follow one another wit
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from enum import Enum
 from heapq import heapify, heappop, heappush
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from sortedcontainers import SortedList
 
 from lambdasim.clock import Clock, Kind, Priority, Timer
 from lambdasim.clock.meters import Beats, Ledger, Spells
-from lambdasim.esm.batching import largest_sure_message, plan_cut, plan_retry, plan_window_end
-from lambdasim.esm.events import EventMaker
-from lambdasim.esm.limits import BackoffModel, BatchWindowModel, PollModel, ScalingModel, ThrottleRetry
+from lambdasim.esm.batching import plan_cut, plan_retry, plan_window_end
+from lambdasim.esm.limits import (
+    BackoffModel,
+    BatchWindowModel,
+    PollModel,
+    ProvisionedModel,
+    ScalingModel,
+    ThrottleRetry,
+)
+from lambdasim.esm.provisioned import Poller, PollerMeter, Provisioned
 from lambdasim.esm.responses import FAILURE, SUCCESS, plan_response
 from lambdasim.esm.scaling import Grid, plan_backoff, plan_cap, plan_growth, plan_release, slots_of
-from lambdasim.lambda_ import Function, Outcome
+from lambdasim.esm.slots import Slot, SlotState, Terms
+from lambdasim.lambda_ import Outcome
 from lambdasim.units import MICROSECONDS, seconds
 
 if TYPE_CHECKING:
     from lambdasim.esm.faults import EsmLuck
     from lambdasim.esm.mapping import EventSourceMapping
     from lambdasim.filtering import Filters
-    from lambdasim.lambda_ import Invocation
-    from lambdasim.lambda_.targets import Target
     from lambdasim.sqs import Flight, Message, Queue
 
 _WORK: Final = Priority.WORK.value
 _RESULT: Final = Priority.RESULT.value
 _POLL_AGAIN_US: Final = MICROSECONDS  # after a receive that failed (ESM-310)
+_QUEUE_GONE_US: Final = 20 * MICROSECONDS  # between receives from a queue that is not there (ESM-055)
 
 LIMIT_CHANGED: Final = Kind("concurrency limit changed", lambda mapping, target: (mapping.uuid, {"target": target}))
 DROPPED: Final = Kind(
@@ -56,109 +68,12 @@ DROPPED: Final = Kind(
 )
 
 
-class SlotState(Enum):
-    """What a slot does (ESM-080)."""
-
-    TURNING = "turning"  #: between two turns, or new: it receives at this instant
-    POLLING = "polling"
-    GATHERING = "gathering"
-    INVOKING = "invoking"
-    RETRY_WAIT = "retry wait"
-    RETIRED = "retired"
-
-
 class Phase(Enum):
     """What a mapping does (ESM-100)."""
 
     STOPPED = "stopped"
     IDLE = "idle"
     ACTIVE = "active"
-
-
-class Terms:
-    """What a mapping is told to do. A batch is gathered, invoked and judged by those it began with (ESM-052)."""
-
-    __slots__ = ("batch_size", "events", "function", "per_receive", "reports", "sure_bytes", "target", "window_us")
-
-    def __init__(self, mapping: EventSourceMapping, polling: PollModel, window: BatchWindowModel) -> None:
-        self.function: Function = mapping.function
-        self.target: Target = mapping.target
-        self.batch_size = mapping.batch_size
-        self.per_receive = min(polling.max_per_receive, mapping.batch_size)
-        self.window_us = mapping.maximum_batching_window_in_seconds * MICROSECONDS
-        self.sure_bytes = largest_sure_message(mapping.batch_size, window.payload_bytes)
-        self.reports = mapping.reports_batch_item_failures
-        self.events = EventMaker(mapping.queue, shows_empty_digest=bool(self.window_us))
-
-
-class Slot:
-    """One sequential loop of receive, gather, invoke, handle the result (ESM-001)."""
-
-    __slots__ = (
-        "asked_number",
-        "asked_us",
-        "deadline_us",
-        "first_asked_us",
-        "flights",
-        "held_bytes",
-        "invocation",
-        "left_over",
-        "messages",
-        "number",
-        "overshot",
-        "pollers",
-        "previous_end_us",
-        "receive_counts",
-        "retries",
-        "retry_timer",
-        "state",
-        "terms",
-        "waits_whole",
-        "window_end_us",
-        "window_timer",
-    )
-
-    def __init__(self, pollers: Pollers, number: int) -> None:
-        self.pollers = pollers
-        self.number = number
-        self.state = SlotState.TURNING
-        self.terms = pollers.terms  # of the batch
-        self.asked_us = 0  # start of the open receive
-        self.asked_number = 0  # its place among the receives that began at that instant
-        self.first_asked_us = 0  # start of the first of the empty receives in a row
-        self.messages: list[Message] = []
-        self.receive_counts: list[int] = []  # which delivery of each message it is
-        self.flights: list[Flight] = []
-        self.deadline_us = 0  # earliest end of a visibility timeout in the batch, as its receives gave it
-        self.held_bytes = 0
-        self.left_over: list[tuple[Flight, list[Message], list[int]]] = []  # received, but beyond the payload limit
-        self.window_end_us = 0
-        self.waits_whole = False  # whether its window ends with a receive only (ESM-088)
-        self.overshot = False  # whether it lives beyond its time (ESM-107)
-        self.window_timer: Timer | None = None
-        self.previous_end_us: int | None = None
-        self.retries = 0
-        self.retry_timer: Timer | None = None  # of a throttled attempt, or of a receive that failed for an open batch
-        self.invocation: Invocation | None = None
-
-    def make_event(self) -> dict[str, Any]:
-        """Return the event of the batch."""
-        return self.terms.events.event(self.messages, self.receive_counts)
-
-    def finished(self, invocation: Invocation) -> None:
-        """Take the end of the invocation (C3); what follows from it is a C4 event."""
-        pollers = self.pollers
-        pollers.in_flight -= 1
-        self.invocation = invocation
-        if invocation.is_answer_lost:  # the work is done, and the slot sees a failure of Lambda (ESM-150)
-            pollers.clock.soon(pollers.on_lost, self, _RESULT)
-            return
-        is_failed = invocation.outcome is not Outcome.SUCCESS and not self.terms.reports
-        if is_failed or pollers.clock.now_us >= pollers.control_end_us:
-            pollers.count_attempt(pollers.clock.now_us, failed=is_failed)
-        else:
-            pollers.attempts_finished += 1
-        pollers.clock.soon(pollers.on_result, self, _RESULT)
 
 
 class Pollers:
@@ -173,6 +88,7 @@ class Pollers:
         window: BatchWindowModel,
         backoff: BackoffModel,
         retry: ThrottleRetry,
+        provisioned: ProvisionedModel,
         luck: EsmLuck | None,
     ) -> None:
         self.mapping = mapping
@@ -186,7 +102,12 @@ class Pollers:
         self._backoff = backoff
         self._retry = retry
         self._window = window
-        self._wait_us = polling.wait_s * MICROSECONDS
+        self._latency_us = seconds(polling.receive_latency_s, name="receive_latency_s")
+        self._wait_us = polling.wait_s * MICROSECONDS + self._latency_us  # from one receive to the next, if it is empty
+        self._quiet_wait_us += self._latency_us
+        self._provisioned_model = provisioned
+        self._own: Provisioned | None = None  # its pollers, in provisioned mode
+        self.poller_meter = PollerMeter()
         self._idle_optimise_us = seconds(scaling.idle_optimise_after_s, name="idle_optimise_after_s")
         self._control_period_us = seconds(backoff.period_s, name="period_s")
         self._is_eager = scaling.demand == "nonempty_receive"
@@ -203,8 +124,12 @@ class Pollers:
         self._ceiling = 0  # of these; above the cap while slots go that were made under a higher one
         self._waiting: list[tuple[int, int, Slot]] = []  # POLLING, a heap by start of the receive
         self._gathering: SortedList[tuple[int, int, Slot]] = SortedList()  # GATHERING, by end of the window
-        self._deaf: dict[int, Slot] = {}  # GATHERING, and no receive is open for a while: one failed
         self._throttled: dict[int, Slot] = {}  # RETRY_WAIT, by number
+        self._leaving = 0  # slots that end with their turn, whatever the target
+        self.generation = 0  #: of slots: another one in another mode
+        self._pausing: dict[int, Slot] = {}  # slots that may not ask, by number
+        self._queue_is_gone = False
+        self._called = 0  # messages that receives on their way back may bring
         self._next_number = 0
         self._t0_us = 0
         self._growth_grid: Grid | None = None
@@ -225,6 +150,7 @@ class Pollers:
         self.duplicates = 0  #: messages that reached the function more than once
         self._has_warned = False
         self._beats = Beats()
+        self._past_beats: list[Beats] = []  # on queues that are gone
         self.ledger = Ledger(self.clock.now_us, self._published_counts)
         self._configure()
         self.use_filters(mapping.filters)
@@ -240,7 +166,7 @@ class Pollers:
         self.terms = Terms(mapping, self._polling, self._window)
         self.cap = self.plan_cap()
         self._initial = min(self._scaling.initial, self.cap)
-        self._saves_pollers = mapping.maximum_concurrency is None
+        self._saves_pollers = mapping.maximum_concurrency is None and mapping.poller_limits is None
         if mapping.publishes_event_counts is not self.published.is_on:
             self._publish(on=mapping.publishes_event_counts)
 
@@ -255,8 +181,10 @@ class Pollers:
         self.published.turn(now_us, on=on)
 
     def plan_cap(self) -> int:
-        """Return how many slots there may be by what the mapping is told to do (ESM-012)."""
+        """Return how many slots there may be by what the mapping is told to do (ESM-012, ESM-255)."""
         mapping = self.mapping
+        if mapping.poller_limits is not None:
+            return mapping.poller_limits[1] * self._provisioned_model.invokes_per_poller
         return plan_cap(self._scaling, mapping.maximum_concurrency, mapping.function.pool.account_concurrency)
 
     def reconfigure(self) -> None:
@@ -264,6 +192,9 @@ class Pollers:
         saved_pollers = self._saves_pollers
         self._configure()
         self._ceiling = max(self.cap, self.slots)
+        if self._own is not None or self.mapping.poller_limits is not None:
+            self._reconfigure_pollers()
+            return
         if self.target > self.cap:
             self._set_target(float(self.cap))  # surplus slots end by S6 (ESM-109)
         if self.phase is Phase.STOPPED:
@@ -288,18 +219,31 @@ class Pollers:
     def start(self) -> None:
         """Begin to poll (S1)."""
         self.phase = Phase.IDLE
+        if not self._queue_is_gone:
+            self.queue.attach(self)
+        if self.mapping.poller_limits is None:
+            self._begin_growing()
+        else:
+            self._provision(self.mapping.poller_limits)
+
+    def _begin_growing(self) -> None:
+        """Make the first slots, and save some of them after a long idle time."""
         self._set_target(float(self._initial))
-        self.queue.attach(self)
         self._make_slots()
-        self._time_economy()
+        if self.phase is Phase.IDLE:
+            self._time_economy()
 
     def _make_slots(self) -> None:
         """Make the slots that are missing; they poll at this instant."""
-        clock = self.clock
-        for _ in range(self.slots, self.allowed):
-            self._next_number += 1
-            self.slots += 1
-            clock.soon(self._turn, Slot(self, self._next_number), _WORK)
+        for _ in range(self.slots - self._leaving, self.allowed):
+            self._make_slot(None)
+
+    def _make_slot(self, poller: Poller | None) -> Slot:
+        self._next_number += 1
+        self.slots += 1
+        slot = Slot(self, self._next_number, poller)
+        self.clock.soon(self._turn, slot, _WORK)
+        return slot
 
     def _set_target(self, target: float) -> None:
         if target != self.target:
@@ -320,10 +264,11 @@ class Pollers:
 
     def _asked_us(self, slot: Slot, ended_by_us: int) -> int:
         """Return the start of the receive that is open for a batch."""
-        wait_us = self._wait_of(slot)
+        wait_us = self.wait_of(slot)
         return slot.asked_us + max(0, ended_by_us - slot.asked_us) // wait_us * wait_us
 
-    def _wait_of(self, slot: Slot) -> int:
+    def wait_of(self, slot: Slot) -> int:
+        """Return how long a slot waits from one receive to the next, if it is empty."""
         return self._quiet_wait_us if slot.waits_whole else self._wait_us
 
     def serve(self, *, at_wake: bool) -> bool:
@@ -339,6 +284,11 @@ class Pollers:
                 self._fail_poll(slot, at_wake=at_wake)
                 served = True  # somebody else may be next in line
                 continue
+            if self._latency_us:
+                if queue.visible <= self._called:
+                    break
+                self._call(slot, at_wake=at_wake)
+                continue
             flight = queue.take(self._limit_of(slot))
             if flight is None:
                 break
@@ -347,12 +297,19 @@ class Pollers:
                 self._call_from_line(slot)
             if slot.first_asked_us + wait_us <= now_us:
                 self._settle_empty(slot, at_wake=at_wake)
-            if self._take(slot, flight):
-                self.clock.soon(self._attempt, slot, _WORK)
-            elif slot.state is SlotState.POLLING:  # what came is too large for any event: it asks again at once
-                self._wait(slot)
+            self._go_on(slot, closed=self._take(slot, flight))
         self.waits = bool(gathering or waiting)
         return served
+
+    def _go_on(self, slot: Slot, *, closed: bool) -> None:
+        """Let a slot invoke, or ask again at once where nothing came that an event may hold."""
+        if closed:
+            self.clock.soon(self._attempt, slot, _WORK)
+        elif slot.state is SlotState.POLLING:
+            if self._leaving and slot.leaves:
+                self._retire(slot)
+            elif self._may_ask(slot):
+                self._wait(slot)
 
     def _limit_of(self, slot: Slot) -> int:
         """Return how many messages a receive of this slot asks for."""
@@ -388,24 +345,13 @@ class Pollers:
         again_us = self.clock.now_us + _POLL_AGAIN_US
         self._settle_empty(slot, at_wake=at_wake)
         if slot.state is SlotState.GATHERING:  # its batch stays open
-            self._gathering.remove((slot.window_end_us, slot.number, slot))
-            self._deaf[slot.number] = slot
-            slot.retry_timer = self.clock.timer(again_us, self._listen_again, slot)
+            self._leave_line(slot)
+            self._pausing[slot.number] = slot
+            slot.pause = self.clock.timer(again_us, self._ask_again_later, slot, priority=_WORK)
         else:
             self._call_from_line(slot)
             slot.state = SlotState.TURNING
             self.clock.schedule(again_us, self._turn, slot, _WORK)
-
-    def _listen_again(self, slot: Slot) -> None:
-        """Begin another receive for an open batch, after one that failed."""
-        del self._deaf[slot.number]
-        slot.retry_timer = None
-        slot.asked_us = slot.first_asked_us = self.clock.now_us
-        slot.asked_number = self.clock.count()
-        self._gathering.add((slot.window_end_us, slot.number, slot))
-        self.waits = True
-        if self.queue.visible:
-            self.serve(at_wake=False)
 
     def notice_backlog(self) -> None:
         """Messages are left that nobody waits for: the next growth tick will find demand (ESM-103)."""
@@ -413,18 +359,27 @@ class Pollers:
             self._time_growth(inclusive=not self.clock.has_passed(Priority.GROWTH.value, self.mapping.number))
 
     def count_empty_receives(self) -> int:
-        """Return how many receives have ended empty by now (ESM-082, ESM-290)."""
+        """Return how many receives from this queue have ended empty by now (ESM-082, ESM-290)."""
         now_us, wait_us = self.clock.now_us, self._wait_us
         open_now = sum((now_us - slot.first_asked_us) // wait_us for _, _, slot in self._waiting)
-        open_now += sum((now_us - slot.first_asked_us) // self._wait_of(slot) for _, _, slot in self._gathering)
+        open_now += sum((now_us - slot.first_asked_us) // self.wait_of(slot) for _, _, slot in self._gathering)
         return self._beats.total + open_now
 
+    @property
+    def empty_receives(self) -> int:
+        """Receives that have ended empty, on this queue and on those of its name before."""
+        return self.count_empty_receives() + sum(beats.total for beats in self._past_beats)
+
+    def past_empty_receives_by_minute(self) -> Iterator[dict[int, int]]:
+        """Yield those on each queue that is gone, by the minute in which each ended."""
+        return (beats.minutes(()) for beats in self._past_beats)
+
     def empty_receives_by_minute(self) -> dict[int, int]:
-        """Return the empty receives by the minute in which each ended. Runtime: `O(minutes)`."""
+        """Return the empty receives from this queue by the minute in which each ended. Runtime: `O(minutes)`."""
         now_us = self.clock.now_us
         still_open = []
         for _, _, slot in (*self._waiting, *self._gathering):
-            wait_us = self._wait_of(slot)
+            wait_us = self.wait_of(slot)
             still_open.append((slot.first_asked_us + wait_us, wait_us, (now_us - slot.first_asked_us) // wait_us))
         return self._beats.minutes(still_open)
 
@@ -445,7 +400,7 @@ class Pollers:
 
     def _settle_empty(self, slot: Slot, *, at_wake: bool) -> None:
         """Take down the receives of a slot that ended empty before the one that returned something."""
-        ended_by_us, wait_us = self.clock.now_us - (1 if at_wake else 0), self._wait_of(slot)
+        ended_by_us, wait_us = self.clock.now_us - (1 if at_wake else 0), self.wait_of(slot)
         times = (ended_by_us - slot.first_asked_us) // wait_us
         if times > 0:
             self._beats.add(slot.first_asked_us + wait_us, wait_us, times)
@@ -457,27 +412,45 @@ class Pollers:
         if self.phase is Phase.STOPPED:
             self._finish(slot)
             return
-        queue = self.queue
-        closed = self._gather_left_over(slot) if slot.left_over else False
-        if self._luck is not None and queue.visible and slot.state is SlotState.TURNING and self._luck.fails_poll():
-            self.clock.schedule(self.clock.now_us + _POLL_AGAIN_US, self._turn, slot, _WORK)
+        if slot.left_over:
+            closed = self._gather_left_over(slot)
+            if slot.state is SlotState.GATHERING and self.queue.visible:
+                self.serve(at_wake=False)
+            elif closed:
+                self.clock.soon(self._attempt, slot, _WORK)
+            if slot.state is not SlotState.TURNING:
+                if self.queue.visible:
+                    self.notice_backlog()
+                return
+        elif self._leaving and slot.leaves:
+            self._retire(slot)
             return
-        while queue.visible and slot.state is SlotState.TURNING:
+        if self._luck is not None and self.queue.visible and self._luck.fails_poll():
+            self.clock.schedule(self.clock.now_us + _POLL_AGAIN_US, self._turn, slot, _WORK)
+        elif (slot.poller is None and not self._queue_is_gone) or self._may_ask(slot):
+            self._receive(slot)
+
+    def _receive(self, slot: Slot) -> None:
+        """Receive what is there, or wait in line; that a receive may begin is known."""
+        queue = self.queue
+        closed = False
+        while queue.visible and slot.state is SlotState.TURNING and not self._latency_us:
             flight = queue.take(self._limit_of(slot))
             if flight is None:
                 break
             closed = self._take(slot, flight)
-        if slot.state is SlotState.RETIRED:  # lost with what it had
-            return
+            if slot.state is SlotState.TURNING and not self._may_ask(slot):
+                break
         if slot.state is SlotState.GATHERING and queue.visible:
             self.serve(at_wake=False)  # a batch that is open asks again at once, and is filled before others begin
-            closed = False
         if queue.visible:
             self.notice_backlog()
-        if closed:
+        if closed and slot.state is SlotState.INVOKING:
             self.clock.soon(self._attempt, slot, _WORK)
-        elif slot.state is SlotState.TURNING:
+        elif slot.state is SlotState.TURNING and slot.number not in self._pausing:
             self._wait(slot)
+            if self._latency_us and queue.visible > self._called:
+                self.serve(at_wake=False)
 
     def _finish(self, slot: Slot) -> None:
         """Invoke what a slot of a stopped mapping still holds from its last receive, or let it go (ESM-053)."""
@@ -489,12 +462,12 @@ class Pollers:
         if slot.state is SlotState.INVOKING:
             self.clock.soon(self._attempt, slot, _WORK)
         else:
-            self._retire()
+            self._retire(slot)
 
     def _wait(self, slot: Slot) -> None:
         """Stand in line with an open receive."""
         if self.phase is Phase.STOPPED:  # by whoever heard of a delete
-            self._retire()
+            self._retire(slot)
             return
         slot.state, slot.waits_whole = SlotState.POLLING, False
         slot.asked_us = slot.first_asked_us = now_us = self.clock.now_us
@@ -506,12 +479,158 @@ class Pollers:
         if self._head_timer is None and (self.slots > self.allowed or self.slots > self._initial):
             self._time_head()
 
+    # ---- receives that take time (ESM-092)
+
+    def _call(self, slot: Slot, *, at_wake: bool) -> None:
+        """Let the open receive of a slot return with what there is when it returns."""
+        now_us, wait_us = self.clock.now_us, self.wait_of(slot)
+        ended_by_us = now_us - at_wake
+        times = max(0, ended_by_us - slot.first_asked_us) // wait_us
+        asked_us = slot.first_asked_us + times * wait_us
+        if ended_by_us - asked_us >= wait_us - self._latency_us:  # that one is on its way back without a message
+            times += 1
+            asked_us += wait_us
+        if times:
+            self._beats.add(slot.first_asked_us + wait_us, wait_us, times)
+        if slot.state is SlotState.POLLING:
+            self._call_from_line(slot)
+        else:
+            self._leave_line(slot)
+        slot.asked_us = slot.first_asked_us = asked_us
+        slot.called = self._limit_of(slot)
+        self._called += slot.called
+        self._pausing[slot.number] = slot
+        returns_us = max(now_us, asked_us) + self._latency_us
+        slot.pause = self.clock.timer(returns_us, self._on_return, slot, priority=_WORK)
+
+    def _on_return(self, slot: Slot) -> None:
+        """Take what is there now; without anything the receive goes on to wait (C5)."""
+        self._end_pause(slot)
+        flight = self.queue.take(self._limit_of(slot)) if self.queue.visible else None
+        if flight is not None:
+            self._go_on(slot, closed=self._take(slot, flight))
+        elif slot.state is SlotState.GATHERING:
+            self._join_line(slot)
+        else:
+            heappush(self._waiting, (slot.asked_us, slot.asked_number, slot))
+            self.waits = True
+            self._consider_idle()
+        if self.queue.visible > self._called:
+            self.serve(at_wake=False)
+        if self.queue.visible:
+            self.notice_backlog()
+
+    # ---- pauses
+
+    def _may_ask(self, slot: Slot) -> bool:
+        """Return whether a receive may begin; if not, the slot pauses. In provisioned mode it is counted here."""
+        if self._queue_is_gone:
+            self._stray(slot)
+            return False
+        poller = slot.poller
+        if poller is None:
+            return True
+        now_us = self.clock.now_us
+        if not poller.held_up and poller.ready_at_us(now_us) <= now_us:
+            poller.begin_receive(now_us)
+            return True
+        slot.state = SlotState.GATHERING if slot.messages else SlotState.TURNING
+        self._pausing[slot.number] = slot
+        poller.held_up.append(slot)
+        self._time_held_up(poller)
+        return False
+
+    def _time_held_up(self, poller: Poller) -> None:
+        if poller.timer is None and poller.held_up:
+            ready_us = poller.ready_at_us(self.clock.now_us)
+            poller.timer = self.clock.timer(ready_us, self._resume_held_up, poller, priority=_WORK)
+
+    def _resume_held_up(self, poller: Poller) -> None:
+        """Let the slots of a poller ask that may by now, those first that have waited longest (C5)."""
+        poller.timer = None
+        now_us = self.clock.now_us
+        while poller.held_up and poller.ready_at_us(now_us) <= now_us:
+            slot = poller.held_up.popleft()
+            poller.begin_receive(now_us)
+            self._end_pause(slot)
+            self._resume(slot)
+        self._time_held_up(poller)
+
+    def _ask_again_later(self, slot: Slot) -> None:
+        """Let a slot ask that has paused, if it may (C5)."""
+        self._end_pause(slot)
+        if self._may_ask(slot):
+            self._resume(slot)
+
+    def _resume(self, slot: Slot) -> None:
+        """Begin the receive that a slot has paused for."""
+        if slot.state is SlotState.GATHERING:
+            self._begin_receive(slot)
+            if self.queue.visible:
+                self.serve(at_wake=False)
+        else:
+            self._receive(slot)
+
+    def _end_pause(self, slot: Slot) -> None:
+        """Take a slot out of those that pause."""
+        if self._pausing.pop(slot.number, None) is None:
+            return
+        if slot.pause is not None:
+            slot.pause.cancel()
+            slot.pause = None
+        self._called -= slot.called
+        slot.called = 0
+        if slot.poller is not None and slot in slot.poller.held_up:
+            slot.poller.held_up.remove(slot)
+
+    # ---- the queue goes, and comes again (ESM-055)
+
+    def queue_is_gone(self) -> None:
+        """Let receives fail: each slot tries again every 20 seconds."""
+        self._queue_is_gone = True
+        self.mapping.queue_is_gone()
+        at_wake = not self.clock.has_passed(Priority.POLL_END.value)
+        failing = [slot for _, _, slot in (*self._waiting, *self._gathering)]
+        for slot in failing:
+            self._settle_empty(slot, at_wake=at_wake)
+            self._leave_line(slot)
+        failing += [slot for slot in self._pausing.values() if slot.called]
+        self._waiting.clear()
+        self.waits = False
+        for slot in failing:
+            self._end_pause(slot)
+            self._stray(slot)
+
+    def _stray(self, slot: Slot) -> None:
+        """Take down when a receive of a slot failed, because there is no queue."""
+        slot.state = SlotState.GATHERING if slot.messages else SlotState.TURNING
+        slot.asked_us = self.clock.now_us
+        self._pausing[slot.number] = slot
+
+    def meet(self, ready_at_us: int) -> None:
+        """Receive from the queue that the mapping has now, each slot when it tries again."""
+        self._queue_is_gone = False
+        self.queue = self.mapping.queue
+        self._past_beats.append(self._beats)
+        self._beats = Beats()
+        self.terms = Terms(self.mapping, self._polling, self._window)
+        if self.phase is Phase.STOPPED:
+            return
+        self.queue.attach(self)
+        for slot in self._pausing.values():
+            if slot.pause is None and (slot.poller is None or slot not in slot.poller.held_up):
+                tries = (ready_at_us - slot.asked_us) // _QUEUE_GONE_US + 1
+                at_us = slot.asked_us + tries * _QUEUE_GONE_US
+                slot.pause = self.clock.timer(at_us, self._ask_again_later, slot, priority=_WORK)
+
     def _take(self, slot: Slot, flight: Flight) -> bool:
         """Put what a receive returned into the batch of a slot; return whether the batch is closed."""
         now_us = self.clock.now_us
         if now_us >= self.ledger.border_us:
             self.ledger.turn(now_us)
         messages = flight.messages
+        if slot.poller is not None:
+            slot.poller.returned(now_us, sum([message.size_bytes for message in messages]))
         count = len(messages)
         self.polled += count
         self.held += count
@@ -542,16 +661,25 @@ class Pollers:
         slot.flights = [flight]
         slot.deadline_us = flight.deadline_us
         slot.state = SlotState.INVOKING
+        if self._own is not None:
+            self._begin_batch(slot)
         return True
 
     def _lose(self, slot: Slot) -> None:
         """Let a slot die with all it holds: that comes back by its visibility timeout, another takes its place."""
         self.held -= len(slot.messages) + sum(len(messages) for _, messages, _ in slot.left_over)
-        self.queue.let_go([*slot.flights, *(flight for flight, _, _ in slot.left_over)])
+        slot.terms.queue.let_go([*slot.flights, *(flight for flight, _, _ in slot.left_over)])
+        if slot.messages:
+            self._end_batch(slot)
         slot.messages, slot.receive_counts, slot.flights, slot.left_over = [], [], [], []
+        if self._leaving and slot.leaves:
+            self._retire(slot)
+            return
         slot.state = SlotState.RETIRED
-        self._next_number += 1
-        self.clock.soon(self._turn, Slot(self, self._next_number), _WORK)
+        self.slots -= 1
+        other = self._make_slot(slot.poller)
+        if slot.poller is not None:
+            slot.poller.slots[slot.poller.slots.index(slot)] = other
 
     def _take_accepted(
         self, filters: Filters, slot: Slot, flight: Flight, receive_counts: list[int], now_us: int
@@ -569,18 +697,17 @@ class Pollers:
         if kept:
             closed = self._put(slot, flight, [message for message, _ in kept], [count for _, count in kept], now_us)
         else:
-            closed = self._ask_again(slot, now_us)
+            closed = self._ask_again(slot)
         # The batch comes first: what a delete makes visible may be received before the call returns.
         self.queue.delete_batch([message for message, _ in rejected], [count for _, count in rejected])
         if not kept and flight.live:
             self.queue.let_go((flight,))  # a delete was lost
         return closed
 
-    def _ask_again(self, slot: Slot, now_us: int) -> bool:
+    def _ask_again(self, slot: Slot) -> bool:
         """Let a slot receive again that got nothing it may keep (ESM-231)."""
         if slot.state is SlotState.GATHERING:
-            slot.asked_us = slot.first_asked_us = now_us
-            slot.asked_number = self.clock.count()
+            self._ask(slot)
         return False
 
     def _add(self, slot: Slot, flight: Flight, messages: list[Message], receive_counts: list[int], now_us: int) -> bool:
@@ -597,6 +724,8 @@ class Pollers:
             slot.receive_counts = receive_counts
             slot.flights = [flight]
             slot.deadline_us = flight.deadline_us
+            if self._own is not None:
+                self._begin_batch(slot)
         elif messages:
             slot.messages += messages
             slot.receive_counts += receive_counts
@@ -608,16 +737,12 @@ class Pollers:
                 self._stop_gathering(slot)
             slot.state = SlotState.INVOKING
             return True
-        slot.asked_us = slot.first_asked_us = now_us
-        slot.asked_number = self.clock.count()
         if opens:
             slot.state = SlotState.GATHERING
             slot.window_end_us = plan_window_end(now_us, slot.previous_end_us, terms.window_us, self._window)
             slot.waits_whole = self._window.mode == "low_traffic_20s" or (
                 self._luck is not None and self._luck.waits_as_on_quiet_queue()
             )
-            self._gathering.add((slot.window_end_us, slot.number, slot))
-            self.waits = True
             ends_us = now_us + self._quiet_wait_us if slot.waits_whole else slot.window_end_us
             slot.window_timer = self.clock.timer(ends_us, self._on_window_end, slot, priority=_RESULT)
         elif slot.waits_whole:  # a new receive, which waits as long as one does
@@ -625,7 +750,32 @@ class Pollers:
             slot.window_timer.cancel()
             ends_us = now_us + self._quiet_wait_us
             slot.window_timer = self.clock.timer(ends_us, self._on_window_end, slot, priority=_RESULT)
+        self._ask(slot)
         return False
+
+    def _ask(self, slot: Slot) -> None:
+        """Begin the next receive for a batch that is open, if one may begin."""
+        if (slot.poller is None and not self._queue_is_gone) or self._may_ask(slot):
+            self._begin_receive(slot)
+        else:
+            self._leave_line(slot)
+
+    def _begin_receive(self, slot: Slot) -> None:
+        slot.asked_us = slot.first_asked_us = self.clock.now_us
+        slot.asked_number = self.clock.count()
+        self._join_line(slot)
+
+    def _join_line(self, slot: Slot) -> None:
+        if not slot.asks:
+            slot.asks = True
+            self._gathering.add((slot.window_end_us, slot.number, slot))
+            self.waits = True
+
+    def _leave_line(self, slot: Slot) -> None:
+        if slot.asks:
+            slot.asks = False
+            self._gathering.remove((slot.window_end_us, slot.number, slot))
+            self.waits = bool(self._gathering or self._waiting)
 
     def _cut(
         self, slot: Slot, flight: Flight, messages: list[Message], receive_counts: list[int]
@@ -655,10 +805,11 @@ class Pollers:
     def _gather_left_over(self, slot: Slot) -> bool:
         """Begin the next batch with what was beyond the payload limit of the last; return whether it is closed."""
         left_over, slot.left_over = slot.left_over, []
-        slot.terms = terms = self.terms
+        if slot.terms.queue is self.queue:
+            slot.terms = self.terms
         closed = False
         for flight, messages, receive_counts in left_over:
-            room = 0 if closed else terms.batch_size - len(slot.messages)  # batches may be smaller by now (ESM-052)
+            room = 0 if closed else slot.terms.batch_size - len(slot.messages)  # fewer than before, maybe (ESM-052)
             if room:
                 closed = self._add(slot, flight, messages[:room], receive_counts[:room], self.clock.now_us)
             if len(messages) > room:
@@ -673,25 +824,20 @@ class Pollers:
             ends_us = now_us + self._quiet_wait_us
             slot.window_timer = self.clock.timer(ends_us, self._on_window_end, slot, priority=_RESULT)
             return
-        self._stop_gathering(slot)
-        slot.state = SlotState.INVOKING
-        self.clock.soon(self._attempt, slot, _WORK)
+        self._close(slot)
 
     def _stop_gathering(self, slot: Slot) -> None:
         """Take a slot out of the line of open batches; the receive that was open for it ends, empty or not at all."""
-        if slot.retry_timer is not None:  # its receive failed, and no other has begun
-            slot.retry_timer.cancel()
-            slot.retry_timer = None
-            del self._deaf[slot.number]
+        if not slot.asks:
+            self._end_pause(slot)
             if slot.window_timer is not None:
                 slot.window_timer.cancel()
                 slot.window_timer = None
             return
-        self._gathering.remove((slot.window_end_us, slot.number, slot))
-        self.waits = bool(self._gathering or self._waiting)
+        self._leave_line(slot)
         now_us = self.clock.now_us
         if slot.window_timer is None:  # the window ended: so did its last receive, empty, at this instant
-            wait_us = self._wait_of(slot)
+            wait_us = self.wait_of(slot)
             times = -(-(now_us - slot.first_asked_us) // wait_us)
             if times > 1:
                 self._beats.add(slot.first_asked_us + wait_us, wait_us, times - 1)
@@ -757,20 +903,33 @@ class Pollers:
                 timer.cancel()
         self._growth = self._control = self._head_timer = self._idle_timer = None
         self._set_target(0.0)
+        self._end_pollers()
         for _, _, slot in self._waiting:
             self._settle_empty(slot, at_wake=False)
-        self.slots -= len(self._waiting)
+        ending = [slot for _, _, slot in self._waiting]
         self._waiting.clear()
-        for slot in [*(slot for _, _, slot in self._gathering), *self._deaf.values()]:
-            if slot.retry_timer is None:
-                self._settle_empty(slot, at_wake=False)
-            self._stop_gathering(slot)
-            slot.state = SlotState.INVOKING
-            self.clock.soon(self._attempt, slot, _WORK)
+        for _, _, slot in tuple(self._gathering):
+            self._settle_empty(slot, at_wake=False)
+            self._close(slot)
+        for slot in tuple(self._pausing.values()):
+            if slot.state is SlotState.GATHERING:
+                self._close(slot)
+            else:
+                self._end_pause(slot)
+                ending.append(slot)
+        for slot in ending:
+            slot.state = SlotState.RETIRED
+        self.slots -= len(ending)
+        self._leaving = 0
         for slot in tuple(self._throttled.values()):
             self._drop(slot)
         self.waits = False
         self.queue.detach(self)
+
+    def _close(self, slot: Slot) -> None:
+        self._stop_gathering(slot)
+        slot.state = SlotState.INVOKING
+        self.clock.soon(self._attempt, slot, _WORK)
 
     @property
     def is_drained(self) -> bool:
@@ -812,7 +971,7 @@ class Pollers:
         self.dropped += len(slot.messages)
         if self.clock.trace.active:
             self.clock.trace.add((self.clock.now_us, DROPPED, self.mapping, slot.messages))
-        self.queue.let_go(slot.flights)
+        slot.terms.queue.let_go(slot.flights)
         self._end_turn(slot)
 
     def on_lost(self, slot: Slot) -> None:
@@ -855,12 +1014,12 @@ class Pollers:
                 receive_counts = [count for place, count in enumerate(receive_counts) if place != refused]
             flight = slot.flights[0]
             if messages is flight.messages and flight.live == len(messages):
-                self.deleted += self.queue.delete_flight(flight)
+                self.deleted += slot.terms.queue.delete_flight(flight)
             elif messages:
-                self.deleted += self.queue.delete_batch(messages, receive_counts)
+                self.deleted += slot.terms.queue.delete_batch(messages, receive_counts)
         for flight in slot.flights:
             if flight.live:
-                self.queue.let_go(slot.flights)
+                slot.terms.queue.let_go(slot.flights)
                 break
         self._end_turn(slot)
         if not slot.terms.reports and not self._has_warned and _names_failures(invocation.result):
@@ -874,14 +1033,16 @@ class Pollers:
     def _end_turn(self, slot: Slot) -> None:
         """Let a slot go on with its next turn, or retire when there are too many (S6)."""
         self.held -= len(slot.messages)
+        if self._own is not None:
+            self._end_batch(slot)
         slot.messages = []
         slot.receive_counts = []
         slot.flights = []
         slot.held_bytes = 0
         slot.retries = 0
-        if self.slots > self.allowed and not slot.left_over and not self._overshoots(slot):
-            slot.state = SlotState.RETIRED
-            self._retire()
+        is_over = self.slots - self._leaving > self.allowed or (self._leaving and slot.leaves)
+        if is_over and not slot.left_over and not self._overshoots(slot):
+            self._retire(slot)
         else:
             slot.state = SlotState.TURNING
             self.clock.soon(self._turn, slot, _WORK)
@@ -893,8 +1054,11 @@ class Pollers:
         slot.overshot = self._luck.overshoots()
         return slot.overshot
 
-    def _retire(self) -> None:
+    def _retire(self, slot: Slot) -> None:
         """Count a slot out. The last one that did not wait may leave a mapping that has become idle."""
+        if self._leaving and slot.leaves:
+            self._leaving -= 1
+        slot.state = SlotState.RETIRED
         self.slots -= 1
         self._ceiling = max(self.cap, min(self._ceiling, self.slots))
         if self.phase is Phase.STOPPED:
@@ -922,12 +1086,17 @@ class Pollers:
         if self._idle_timer is not None:
             self._idle_timer.cancel()
             self._idle_timer = None
+        self._begin_ticks(now_us)
+        if self._own is None:
+            self._set_target(max(self.target, float(self._initial)))
+            self._make_slots()
+
+    def _begin_ticks(self, now_us: int) -> None:
         self._t0_us = now_us
-        self._growth_grid = Grid.of_growth(now_us, self._scaling)
+        own = self._own
+        self._growth_grid = Grid.of_growth(now_us, self._scaling) if own is None else own.growth_grid(now_us)
         self.control_end_us = now_us + self._control_period_us
         self.attempts_finished = self._attempts_failed = 0
-        self._set_target(max(self.target, float(self._initial)))
-        self._make_slots()
 
     def _check_idle(self, _argument: object) -> None:
         """S8: a mapping whose slots all wait becomes idle (C6)."""
@@ -939,9 +1108,10 @@ class Pollers:
             if timer is not None:
                 timer.cancel()
         self._growth = self._control = None
-        self._set_target(float(self._initial))
-        self._time_economy()
-        self._time_head()
+        if self._own is None:
+            self._set_target(float(self._initial))
+            self._time_economy()
+            self._time_head()
 
     def _time_economy(self) -> None:
         if self._saves_pollers:
@@ -960,7 +1130,10 @@ class Pollers:
         self._time_head()
 
     def _would_retire(self) -> bool:
-        return self.slots > self.allowed or (self.phase is Phase.ACTIVE and self.slots > self._initial)
+        staying = self.slots - self._leaving
+        return self._own is None and (
+            staying > self.allowed or (self.phase is Phase.ACTIVE and staying > self._initial)
+        )
 
     def _time_head(self) -> None:
         """Put a timer at the end of the oldest open receive, if a slot would retire by it (S6, S7)."""
@@ -983,9 +1156,9 @@ class Pollers:
         while waiting and waiting[0][0] + self._wait_us <= now_us and self._would_retire():
             slot = heappop(waiting)[2]
             self._settle_empty(slot, at_wake=False)
-            if self.slots <= self.allowed:
+            if self.slots - self._leaving <= self.allowed and not slot.leaves:
                 self._set_target(plan_release(self.target, self._initial))  # S7
-            self._retire()
+            self._retire(slot)
         self.waits = bool(self._gathering or waiting)
         self._advance(at_wake=False)
         self._time_head()
@@ -1018,8 +1191,11 @@ class Pollers:
         has_demand = self._demand_at_us == self.clock.now_us if self._is_eager else self.queue.has_receivable
         if not has_demand or self.target >= self.cap:
             return
-        self._set_target(plan_growth(self.target, self.cap, self._scaling))
-        self._make_slots()
+        if self._own is None:
+            self._set_target(plan_growth(self.target, self.cap, self._scaling))
+            self._make_slots()
+        else:
+            self._set_pollers(len(self._own.pollers) + 1)
         if self.target < self.cap and not self._is_eager:
             self._time_growth(inclusive=False)
 
@@ -1037,7 +1213,7 @@ class Pollers:
                 self.control_end_us = self._t0_us + -(-late_us // self._control_period_us) * self._control_period_us
                 self.attempts_finished = self._attempts_failed = 0
         self.attempts_finished += 1
-        if failed and self._backoff.enabled and self.phase is not Phase.STOPPED:
+        if failed and self._backoff.enabled and self._own is None and self.phase is not Phase.STOPPED:
             self._attempts_failed += 1
             if self._control is None:
                 self._control = self.clock.timer(
@@ -1060,22 +1236,157 @@ class Pollers:
             if self._demand_at_us >= self.clock.now_us if self._is_eager else self.queue.visible:
                 self.notice_backlog()
 
+    # ---- provisioned mode (ESM-250 to ESM-256)
+
+    def _provision(self, limits: tuple[int, int]) -> None:
+        """Have pollers of its own from now on."""
+        self._own = Provisioned(self._provisioned_model, *limits, self.clock.now_us)
+        self._set_pollers(limits[0])
+
+    def _set_pollers(self, count: int) -> None:
+        """Have so many pollers; those made last end first, each slot with its turn."""
+        own, now_us = self._own, self.clock.now_us
+        assert own is not None
+        ended = [own.pollers.pop() for _ in range(count, len(own.pollers))]
+        for _ in range(len(own.pollers), count):
+            poller = Poller(own.model, now_us)
+            poller.slots = [self._make_slot(poller) for _ in range(own.model.invokes_per_poller)]
+            own.pollers.append(poller)
+        self._set_target(float(own.slots))
+        self.poller_meter.change(now_us, count, ended)
+        for poller in ended:
+            poller.is_over = True
+            self._leaving += len(poller.slots)
+        if ended:
+            self._dismiss()
+        self._time_shrink()
+
+    def _dismiss(self) -> None:
+        """Let slots go that leave: those that wait when their receives end empty, those that pause at once."""
+        self._advance(at_wake=not self.clock.has_passed(Priority.POLL_END.value))
+        for asked_us, _, slot in self._waiting:
+            if slot.leaves:
+                self.clock.timer(
+                    asked_us + self._wait_us,
+                    self._on_last_end,
+                    slot,
+                    priority=Priority.POLL_END.value,
+                    order=self.mapping.number,
+                    background=True,
+                )
+        for slot in tuple(self._pausing.values()):
+            if slot.leaves and slot.state is SlotState.TURNING:
+                self._end_pause(slot)
+                self._retire(slot)
+
+    def _on_last_end(self, slot: Slot) -> None:
+        """Retire a slot that leaves: its receive ended empty (C2)."""
+        if slot.state is not SlotState.POLLING or slot.pause is not None:
+            return
+        self._advance(at_wake=True)
+        self._call_from_line(slot)
+        self.waits = bool(self._gathering or self._waiting)
+        self._settle_empty(slot, at_wake=False)
+        self._retire(slot)
+
+    def _time_shrink(self) -> None:
+        own = self._own
+        if own is not None and own.shrink is None and len(own.pollers) > own.minimum:
+            own.shrink = self.clock.timer(
+                own.next_shrink_us(self.clock.now_us),
+                self._shrink,
+                priority=Priority.IDLE_TIMER.value,
+                order=self.mapping.number,
+                background=True,
+            )
+
+    def _shrink(self, _argument: object) -> None:
+        """Give up pollers that nobody needed in the last minute (C1)."""
+        own = self._own
+        assert own is not None
+        own.shrink = None
+        enough = own.plan_shrink(self.clock.now_us)
+        if enough < len(own.pollers):
+            self._set_pollers(enough)
+        else:
+            self._time_shrink()
+
+    def _end_pollers(self) -> None:
+        own, self._own = self._own, None
+        if own is None:
+            return
+        if own.shrink is not None:
+            own.shrink.cancel()
+        self.poller_meter.change(self.clock.now_us, 0, own.pollers)
+        for poller in own.pollers:
+            poller.is_over = True
+            if poller.timer is not None:
+                poller.timer.cancel()
+
+    def _reconfigure_pollers(self) -> None:
+        """Have as many pollers as the mapping may have now, or go over from one mode to the other."""
+        limits, own = self.mapping.poller_limits, self._own
+        if self.phase is Phase.STOPPED:
+            return
+        if own is not None and limits is not None:
+            own.minimum, own.maximum = limits
+            self._set_pollers(min(max(len(own.pollers), own.minimum), own.maximum))
+        else:
+            for timer in (self._growth, self._control, self._idle_timer, self._head_timer):
+                if timer is not None:
+                    timer.cancel()
+            self._growth = self._control = self._idle_timer = self._head_timer = None
+            self._end_pollers()
+            self.generation += 1
+            self._leaving = self.slots
+            if limits is None:
+                self._begin_growing()
+            else:
+                self._provision(limits)
+            self._dismiss()
+            if self.phase is Phase.ACTIVE:
+                self._begin_ticks(self.clock.now_us)
+        if self.queue.visible:
+            self.notice_backlog()
+
+    def _begin_batch(self, slot: Slot) -> None:
+        if self._own is not None and slot.poller is not None and not slot.poller.is_over:
+            slot.is_busy = True
+            self._own.begins_batch(self.clock.now_us)
+
+    def _end_batch(self, slot: Slot) -> None:
+        if self._own is not None and slot.is_busy:
+            slot.is_busy = False
+            self._own.ends_batch(self.clock.now_us)
+
+    def billed_poller_seconds(self) -> int:
+        """Return the seconds of pollers of its own that are charged for by now (ESM-256)."""
+        return self.poller_meter.billed_seconds(self.clock.now_us, () if self._own is None else self._own.pollers)
+
+    @property
+    def provisioned_pollers(self) -> int:
+        """Pollers of its own; 0 outside provisioned mode."""
+        return 0 if self._own is None else len(self._own.pollers)
+
     # ---- numbers for others
 
     @property
     def polling(self) -> int:
         """Slots with an open receive and nothing held."""
-        return len(self._waiting)
+        return len(self._waiting) + self._count_pausing(SlotState.POLLING)
 
     @property
     def gathering(self) -> int:
         """Slots with an open batch."""
-        return len(self._gathering) + len(self._deaf)
+        return len(self._gathering) + self._count_pausing(SlotState.GATHERING)
 
     @property
     def retrying(self) -> int:
         """Slots that wait to retry a throttled batch."""
         return len(self._throttled)
+
+    def _count_pausing(self, state: SlotState) -> int:
+        return sum(slot.state is state for slot in self._pausing.values())
 
     def check_invariants(self) -> None:
         """Assert what must hold between two events (ESM-107, ESM-110)."""

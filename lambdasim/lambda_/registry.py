@@ -17,6 +17,7 @@ from lambdasim.lambda_.function import Function
 from lambdasim.lambda_.limits import FUNCTION_SETTINGS, LambdaLimits, RpsModel
 from lambdasim.lambda_.names import LATEST, Reference, check_name, parse_reference
 from lambdasim.lambda_.version import FunctionConfiguration, check_range
+from lambdasim.lambda_.world import Companion
 from lambdasim.settings import Settings
 
 _PAGE_MAX: int = 10_000
@@ -53,6 +54,7 @@ class Functions:
         self._find_queue = find_queue
         self.functions: dict[str, Function] = {}  #: by ARN, in order of creation
         self.gone: list[Function] = []  #: deleted ones: their metrics stay
+        self.companion: Companion | None = None
         self._others: dict[str, Deliver] = {}
 
     def register(self, arn: str, deliver: Deliver | None) -> None:

@@ -154,7 +154,7 @@ class Version:
         if environment.machine is None:
             handler = self.code.handler
             modules = Modules(handler) if isinstance(handler, str) else None
-            environment.machine = Machine(self.variables_in(environment), modules)
+            environment.machine = Machine(self.variables_in(environment), modules, self.function.companion)
         return environment.machine
 
     def variables_in(self, environment: Environment) -> Mapping[str, str]:

@@ -153,12 +153,27 @@ def _let_environ_read(environ: Any, values: Mapping[Any, Any]) -> None:
         in_bytes._data = values
 
 
+class Companion(Protocol):
+    """What else is to be in its place while the code of handlers runs."""
+
+    def put_in(self) -> None:
+        """Put it in."""
+        ...
+
+    def take_out(self) -> None:
+        """Put back what was there."""
+        ...
+
+
 class Machine:
     """What the code in one execution environment sees, turn after turn."""
 
-    __slots__ = ("loop", "modules", "variables")
+    __slots__ = ("companion", "loop", "modules", "variables")
 
-    def __init__(self, own: Mapping[str, str], modules: Modules | None = None) -> None:
+    def __init__(
+        self, own: Mapping[str, str], modules: Modules | None = None, companion: Companion | None = None
+    ) -> None:
+        self.companion = companion
         self.loop: Any = None  #: the event loop of asyncio in which its code is suspended, if it is
         self.variables = Variables(own)
         self.modules = modules  #: those below the import root; None where handlers are given as objects
@@ -188,6 +203,7 @@ class Turn:
     __slots__ = (
         "_before",
         "_clocks",
+        "_has_companion",
         "_is_in",
         "_loop",
         "_machine",
@@ -209,6 +225,7 @@ class Turn:
         self._replaced: list[tuple[dict[str, Any], str, object]] = []
         self._clocks: dict[str, Any] = {}
         self._is_in = False
+        self._has_companion = False
         self._loop: Any = None  # of asyncio, that runs around us
         self._sets_zone = False
         self._thread = 0
@@ -268,10 +285,16 @@ class Turn:
         self._is_in = True
         if self._machine.modules is not None:
             self._machine.modules.put_in()
+        if self._machine.companion is not None:
+            self._machine.companion.put_in()
+            self._has_companion = True
 
     def __exit__(self, *_: object) -> None:
         """Put back what was there before, as far as it was replaced."""
         global _turn
+        if self._has_companion and self._machine.companion is not None:
+            self._machine.companion.take_out()
+            self._has_companion = False
         if self._machine.modules is not None:
             self._machine.modules.take_out()
         events = sys.modules.get("asyncio.events")

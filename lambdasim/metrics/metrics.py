@@ -71,6 +71,7 @@ _ASYNC_METRICS: Final[Mapping[str, Callable[[Function], Counter | Samples]]] = {
     "RecursiveInvocationsDropped": lambda function: function.recursive_dropped,
 }
 _REGION_METRICS: Final = ("UnreservedConcurrentExecutions", "ClaimedAccountConcurrency")
+_POLLERS: Final = "ProvisionedPollers"  # a step function; of the other metrics of a mapping there are sums
 _MAPPING_SUMS: Final = {
     "PolledEventCount": 0,
     "InvokedEventCount": 1,
@@ -188,6 +189,7 @@ class Metrics:
         for mapping in self._mappings.values():
             for name in _MAPPING_SUMS:
                 yield mapping.uuid, LAMBDA, name, "Sum", {"EventSourceMappingUUID": mapping.uuid}
+            yield mapping.uuid, LAMBDA, _POLLERS, "Maximum", {"EventSourceMappingUUID": mapping.uuid}
 
     def _find(self, namespace: str, name: str, statistic: str, dimensions: Mapping[str, str]) -> Callable[[], Data]:
         """Return what gathers the data of a metric, after checking that there is such a metric."""
@@ -219,9 +221,13 @@ class Metrics:
             _check_sum(name, statistic)
             mapping = self._mappings.get(dimensions["EventSourceMappingUUID"])
             return lambda: {} if mapping is None else self._of_mapping(mapping, name)
+        if namespace == LAMBDA and name == _POLLERS:
+            _check_dimensions(name, names, (("EventSourceMappingUUID",),))
+            mapping = self._mappings.get(dimensions["EventSourceMappingUUID"])
+            return lambda: {} if mapping is None else merge([mapping.provisioned_pollers.data(self._clock.now_us)])
         known = ", ".join((*_ALL_SUMS, *_ALL_GAUGES, *_QUEUE_OTHERS))
         known_lambda = ", ".join(
-            (*_FUNCTION_METRICS, *_PROVISIONED_METRICS, *_ASYNC_METRICS, *_REGION_METRICS, *_MAPPING_SUMS)
+            (*_FUNCTION_METRICS, *_PROVISIONED_METRICS, *_ASYNC_METRICS, *_REGION_METRICS, *_MAPPING_SUMS, _POLLERS)
         )
         msg = f"no metric {namespace} {name}; {SQS} has {known}; {LAMBDA} has {known_lambda}"
         raise UsageError(msg)

@@ -276,6 +276,14 @@ def check_token(value: object, name: str) -> str:
     return value
 
 
+def are_tokens(values: list[Any]) -> bool:
+    """Return whether each of these is such an id."""
+    try:
+        return all(map(_TOKEN.fullmatch, values))
+    except TypeError:
+        return False
+
+
 # ---- attributes, one by one
 
 

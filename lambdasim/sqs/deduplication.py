@@ -32,19 +32,18 @@ class SentIds:
         self._propagation_us = propagation_us
         self._scope = self._next_scope = scope
         self._next_scope_at_us = 0
-        self._by_key: dict[Key, tuple[int, FifoMessage]] = {}
+        self._by_key: dict[Key, FifoMessage] = {}
         self._in_order: deque[tuple[int, Key]] = deque()
 
     def find(self, now_us: int, group_id: str, deduplication_id: str) -> FifoMessage | None:
         """Return the message that a send is a duplicate of, or None. Runtime: `O(1)` amortised."""
         self._settle(now_us)
-        found = self._by_key.get(self._key(group_id, deduplication_id))
-        return None if found is None else found[1]
+        return self._by_key.get(self._key(group_id, deduplication_id))
 
     def remember(self, now_us: int, message: FifoMessage, deduplication_id: str) -> None:
         """Take note of a message that was accepted. Nothing is known of this id: `find` was asked."""
         key = self._key(str(message._group_id), deduplication_id)
-        self._by_key[key] = (now_us, message)
+        self._by_key[key] = message
         self._in_order.append((now_us, key))
 
     def change_scope(self, now_us: int, scope: str) -> None:
@@ -55,7 +54,7 @@ class SentIds:
 
     def forget(self, last: int) -> None:
         """Forget the ids of messages with a place up to this one: a purge took them. Runtime: `O(n)`."""
-        kept = {key: entry for key, entry in self._by_key.items() if entry[1]._sequence > last}
+        kept = {key: message for key, message in self._by_key.items() if message._sequence > last}
         self._in_order = deque(entry for entry in self._in_order if entry[1] in kept)
         self._by_key = kept
 

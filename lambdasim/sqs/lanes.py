@@ -1,9 +1,10 @@
 """
 The order of a standard queue whose messages are not all alike: tenants of a fair queue, and servers of short polls.
 
-**Lanes.** Visible messages stand in lanes, one for each tenant and shard; a lane is a heap by rank. A sorted list of
-the fronts of all lanes gives the order of the queue, and lets a receive pass over the lanes that it does not see, or
-that belong to a noisy tenant, without looking at what stands in them.
+**Lanes.** Visible messages stand in lanes, one for each tenant and shard; a lane is a line, and beside it a heap by
+rank of those that do not belong behind all others. A heap of the fronts of all lanes gives the order of the queue, and
+lets a receive pass over the lanes that it does not see, or that belong to a noisy tenant, without looking at what
+stands in them.
 
 **Tenants.** The messages of one group are a tenant; those without a group are all alike and never noisy (SQS-314). A
 tenant is noisy by the shares that hold at the start of a receive; no flag is kept (SQS-313). More than a tenth of
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import Final, NamedTuple
 
 from sortedcontainers import SortedList
@@ -36,6 +37,7 @@ _VISIBLE: Final = State.VISIBLE
 _DELAYED: Final = State.DELAYED
 _PRESENT: Final = (State.DELAYED, State.VISIBLE, State.IN_FLIGHT)
 _NO_TENANT: Final = ""  # no group can have this name
+_SWEEP_MIN: Final = 64
 _SEND_MEMORY_US: Final = NOISY_SEND_MEMORY_S * MICROSECONDS
 
 
@@ -123,15 +125,49 @@ class Tenant:
 
 
 class Lane:
-    """The visible messages of one tenant on one shard, by rank."""
+    """The visible messages of one tenant on one shard, by rank. Those that left are dropped when they come first."""
 
-    __slots__ = ("front", "heap", "shard", "tenant")
+    __slots__ = ("front", "line", "others", "shard", "tenant")
 
     def __init__(self, tenant: Tenant, shard: int) -> None:
         self.tenant = tenant
         self.shard = shard
-        self.heap: list[tuple[int, int, Message]] = []
-        self.front: tuple[int, int] | None = None  # rank and place of the first message, as the sorted list has it
+        self.line: deque[Message] = deque()
+        self.others: list[tuple[int, int, Message]] = []  # a heap: they came back, or their delay is over
+        self.front: tuple[int, int] | None = None  # rank and place of the first message
+
+    def add(self, message: Message) -> None:
+        """Put a message where it belongs."""
+        line, rank_us, place = self.line, message._rank_us, message._sequence
+        if not line or (line[-1]._rank_us, line[-1]._sequence) < (rank_us, place):
+            line.append(message)
+        else:
+            heappush(self.others, (rank_us, place, message))
+
+    def first(self) -> Message | None:
+        """Return the first message. Runtime: `O(1)` amortised for those in line, else `O(log n)`."""
+        line, others = self.line, self.others
+        while line and line[0]._state is not _VISIBLE:
+            line.popleft()
+        while others and not (others[0][2]._state is _VISIBLE and others[0][2]._rank_us == others[0][0]):
+            heappop(others)
+        if others and not (line and (line[0]._rank_us, line[0]._sequence) < others[0][:2]):
+            return others[0][2]
+        return line[0] if line else None
+
+    def pop(self) -> Message:
+        """Take the first message out; it was just looked at."""
+        others = self.others
+        if others and others[0][:2] == self.front:
+            return heappop(others)[2]
+        return self.line.popleft()
+
+    def __iter__(self) -> Iterator[Message]:
+        """Yield what is visible, in no order."""
+        yield from (message for message in self.line if message._state is _VISIBLE)
+        for rank_us, _, message in self.others:
+            if message._state is _VISIBLE and message._rank_us == rank_us:
+                yield message
 
 
 class Lanes:
@@ -190,7 +226,7 @@ class Lanes:
         self._tenants: dict[str, Tenant] = {}
         self._tenants_made = 0
         self._empty: deque[tuple[int, Tenant]] = deque()  # since when; kept for their share of the processing time
-        self._fronts: SortedList[tuple[int, int, Lane]] = SortedList()
+        self._fronts: list[tuple[int, int, Lane]] = []  # a heap; what is no front any more goes when it comes first
         self._large: SortedList[tuple[int, int, Tenant]] = SortedList()  # with enough in flight, by how many
         self.in_flight = 0
         self._total_flown = Flown()
@@ -258,7 +294,7 @@ class Lanes:
             tenant.visible -= 1
             lane = tenant.lanes.get(message._sequence % self._shards)
             if lane is not None and lane.front == (message._rank_us, message._sequence):
-                heappop(lane.heap)
+                lane.pop()
                 self._renew_front(lane)
         by_age = tenant.by_age
         while by_age and (by_age[0] is message or by_age[0]._state not in _PRESENT):
@@ -299,22 +335,23 @@ class Lanes:
         lane = tenant.lanes.get(shard)
         if lane is None:
             lane = tenant.lanes[shard] = Lane(tenant, shard)
-        heappush(lane.heap, (message._rank_us, message._sequence, message))
+        lane.add(message)
         if lane.front is None or (message._rank_us, message._sequence) < lane.front:
             self._renew_front(lane)
 
     def _renew_front(self, lane: Lane) -> None:
         """Put a lane where its first message belongs."""
-        heap = lane.heap
-        while heap and not (heap[0][2]._state is _VISIBLE and heap[0][2]._rank_us == heap[0][0]):
-            heappop(heap)
-        front = heap[0][:2] if heap else None
-        if front != lane.front:
-            if lane.front is not None:
-                self._fronts.remove((*lane.front, lane))
-            if front is not None:
-                self._fronts.add((*front, lane))
-            lane.front = front
+        first = lane.first()
+        front = None if first is None else (first._rank_us, first._sequence)
+        if front == lane.front:
+            return
+        lane.front = front
+        if front is not None:
+            fronts = self._fronts
+            if len(fronts) > 2 * self._shards * len(self._tenants) + _SWEEP_MIN:
+                fronts[:] = dict.fromkeys(entry for entry in fronts if _is_front(entry))
+                heapify(fronts)
+            heappush(fronts, (*front, lane))
 
     def _change_in_flight(self, tenant: Tenant, change: int) -> None:
         before = tenant.in_flight
@@ -368,7 +405,7 @@ class Lanes:
 
     def has_some(self) -> bool:
         """Return whether anything is visible."""
-        return bool(self._fronts)
+        return self.first() is not None
 
     def pull(
         self,
@@ -385,7 +422,7 @@ class Lanes:
             lane = self._first_lane(noisy, picked, shards)
             if lane is None:
                 break
-            message = heappop(lane.heap)[2]
+            message = lane.pop()
             self._renew_front(lane)
             if is_exhausted is not None and is_exhausted(message):
                 exhausted.append(message)
@@ -400,17 +437,26 @@ class Lanes:
         self, noisy: dict[str, Tenant], picked: dict[str, int], shards: tuple[int, ...] | None
     ) -> Lane | None:
         """Return the lane whose first message is next: of a quiet tenant, else of the least busy noisy one."""
+        fronts = self._fronts
+        passed: list[tuple[int, int, Lane]] = []
         best: Lane | None = None
         best_in_flight = 0
-        for _, _, lane in self._fronts:
-            if shards is not None and lane.shard not in shards:
+        while fronts:
+            if not _is_front(fronts[0]):
+                heappop(fronts)
                 continue
-            tenant = lane.tenant
-            if tenant.name not in noisy:
-                return lane
-            in_flight = tenant.in_flight + picked[tenant.name]
-            if best is None or in_flight < best_in_flight:
-                best, best_in_flight = lane, in_flight
+            lane = fronts[0][2]
+            if shards is None or lane.shard in shards:
+                tenant = lane.tenant
+                if tenant.name not in noisy:
+                    best = lane
+                    break
+                in_flight = tenant.in_flight + picked[tenant.name]
+                if best is None or in_flight < best_in_flight:
+                    best, best_in_flight = lane, in_flight
+            passed.append(heappop(fronts))
+        for entry in passed:
+            heappush(fronts, entry)
         return best
 
     def put_back(self, messages: Sequence[Message]) -> None:
@@ -420,7 +466,10 @@ class Lanes:
 
     def first(self) -> Message | None:
         """Return the visible message of the lowest rank."""
-        return self._fronts[0][2].heap[0][2] if self._fronts else None
+        fronts = self._fronts
+        while fronts and not _is_front(fronts[0]):
+            heappop(fronts)
+        return fronts[0][2].first() if fronts else None
 
     # ---- metrics of fair queues
 
@@ -476,13 +525,19 @@ class Lanes:
         counts = tuple(sum(getattr(t, name) for t in tenants) for name in ("visible", "in_flight", "delayed"))
         assert counts == (visible, in_flight, delayed), f"tenants count {counts}, not {(visible, in_flight, delayed)}"
         for tenant in tenants:
-            lined_up = [entry for lane in tenant.lanes.values() for entry in lane.heap]
-            living = {m._sequence for rank, _, m in lined_up if m._state is _VISIBLE and m._rank_us == rank}
+            lined_up = [message._sequence for lane in tenant.lanes.values() for message in lane]
+            living = set(lined_up)
+            assert len(lined_up) == len(living), f"tenant {tenant.name!r}: some are in line twice, {lined_up}"
             assert len(living) == tenant.visible, f"tenant {tenant.name!r}: {tenant.visible} visible, {living} in lanes"
             for lane in tenant.lanes.values():
-                front = lane.heap[0][:2] if lane.heap else None
+                first = lane.first()
+                front = None if first is None else (first._rank_us, first._sequence)
                 assert front == lane.front, f"tenant {tenant.name!r}: front {lane.front}, first {front}"
                 assert front is None or (*front, lane) in self._fronts
+
+
+def _is_front(entry: tuple[int, int, Lane]) -> bool:
+    return entry[2].front == entry[:2]
 
 
 def _age_us(message: Message) -> tuple[int, int]:

@@ -43,6 +43,10 @@ class Consumer(Party, Protocol):
         """Take note that messages are left that nobody waits for."""
         ...
 
+    def queue_is_gone(self) -> None:
+        """Take note that the queue is deleted: receives fail."""
+        ...
+
     def count_empty_receives(self) -> int:
         """Return how many receives have ended empty so far; they are computed, not simulated (ESM-082)."""
         ...

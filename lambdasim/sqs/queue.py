@@ -121,13 +121,14 @@ class Queue(Receiving):
         """
         if self._is_guarded:
             self._guard(is_about_messages=True)
-        if self._order is None and self._luck is None and self._throughput is None:
-            plain = plain_entries(entries, "receipt_handle")
-            shown = None if plain is None else self._handles.look_up(plain[1])
-            if plain is not None and shown is not None:
-                self._begin_call()
-                return self._delete_named(shown, plain[0], ())
-        checked = check_entries(entries, "DeleteMessageBatchRequestEntry", DELETE_MEMBERS, _HANDLE)
+        plain = plain_entries(entries, "receipt_handle")
+        shown = None if plain is None else self._handles.look_up(plain[1])
+        checked = entries  # where all is plain
+        if plain is None or shown is None:
+            checked = check_entries(entries, "DeleteMessageBatchRequestEntry", DELETE_MEMBERS, _HANDLE)
+        elif self._order is None and self._luck is None and self._throughput is None:
+            self._begin_call()
+            return self._delete_named(shown, plain[0], ())
         if self._throughput is not None:
             self._limit_rate(_DELETE, [self._named_by(entry) for entry in checked])
         self._begin_call()

@@ -7,7 +7,7 @@ it: someone of one account who talks to one region.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, Unpack, cast
 
 from attrs import evolve
@@ -65,6 +65,7 @@ class Registry:
         self.tasks: dict[str, list[MoveTask]] = {}  #: by the ARN of the source, oldest first
         self.gone: list[Queue] = []  #: deleted, oldest first; they hold nothing but their meters
         self._deleted_at_us: dict[str, int] = {}
+        self._awaited: dict[str, list[Callable[[Queue, int], None]]] = {}  # by the ARN: who wants to know the next one
         self._orphans: dict[str, list[Resource]] = {}  # by the ARN of a queue that is gone: those whose policy names it
 
     # ---- what queues ask: see `lambdasim.sqs.resource.Home`
@@ -100,6 +101,12 @@ class Registry:
         for source in self._orphans.pop(queue.arn, ()):
             if not source._is_deleted:
                 source._meet(queue)
+        for callback in self._awaited.pop(queue.arn, ()):
+            callback(queue, queue._ready_at_us)
+
+    def await_queue(self, arn: str, callback: Callable[[Queue, int], None]) -> None:
+        """Call back once, with the next queue made under an ARN, and when it is to be found."""
+        self._awaited.setdefault(arn, []).append(callback)
 
     def check_free(self, arn: str, wait_s: int) -> None:
         """

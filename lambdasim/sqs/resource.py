@@ -127,7 +127,7 @@ class Resource(Shown):
         )
         self._attributes = self._in_force = fresh
         self._delay_us = self._wait_s = self._max_bytes = 0
-        self._is_guarded = self._is_plain = False
+        self._is_guarded = self._is_plain = self._is_plain_fifo = False
         self._show(attributes_in_force)
         self._retention_us = attributes_in_force.message_retention_period * MICROSECONDS
         self._put_in_force(attributes_in_force)
@@ -146,10 +146,11 @@ class Resource(Shown):
     # ---- who may call
 
     def _look_for_guards(self) -> None:
-        """See whether calls have to ask first, and whether a send is nothing but a send."""
+        """See whether calls have to ask first, and whether a send is nothing but a send, to either type of queue."""
         throttles = self._luck is not None and self._luck.may_throttle
         self._is_guarded = self._is_deleted or throttles or not self._is_ready
-        self._is_plain = not self._is_guarded and not self.is_fifo and self._luck is None
+        is_plain = not self._is_guarded and self._luck is None
+        self._is_plain, self._is_plain_fifo = is_plain and not self.is_fifo, is_plain and self.is_fifo
 
     @property
     def _is_ready(self) -> bool:
@@ -533,8 +534,11 @@ class Resource(Shown):
         self._ended_at_us = self.clock.now_us
         self._empty_before = self.background_empty_receives_by_minute()
         self._line.former.clear()
+        consumers = tuple(self._line.consumers)
         self._line.consumers.clear()  # receives fail from now on, and none of them is an empty one
         self._close()
+        for consumer in consumers:
+            consumer.queue_is_gone()
         self._sent_ids.clear()
         self._attempts = Attempts()
         self._tags.clear()

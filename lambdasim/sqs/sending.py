@@ -16,6 +16,7 @@ from lambdasim.sqs.batch import SEND_MEMBERS, Entry, check_entries, failure, pla
 from lambdasim.sqs.checks import check_number, is_whole, lost_answer, not_for_this_type
 from lambdasim.sqs.content import (
     MessageAttributes,
+    are_tokens,
     check_body,
     check_token,
     parse_message_attributes,
@@ -36,6 +37,7 @@ from lambdasim.sqs.store import requests_of
 from lambdasim.units import MICROSECONDS
 
 _PLAIN_MEMBERS: Final = 2  # of an entry of a batch: its id, and one other
+_PLAIN_FIFO_MEMBERS: Final = ("message_body", "message_group_id", "message_deduplication_id")
 _ACTION: Final = "SendMessage"
 _NO_DEDUPLICATION_ID: Final = (
     "The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly"
@@ -182,6 +184,15 @@ class Sending(Resource):
                 if line.consumers or line.polls:
                     self._wake()
                 return SendMessageBatchResult(zip(plain[0], messages, repeat(None)))
+        elif self._is_plain_fifo and self._throughput is None and not self._purges:
+            plain = self._plain_fifo_entries(entries)
+            size = None if plain is None else self._plain_size(plain[1])
+            if plain is not None and size is not None:
+                with self._holding_wakes():
+                    sent = [self._accept_plain(*entry) for entry in zip(*plain, strict=True)]
+                    self._begin_call()
+                    self.billed_requests += requests_of(size) - 1
+                return SendMessageBatchResult(sent)
         checked = check_entries(entries, "SendMessageBatchRequestEntry", SEND_MEMBERS)
         total = 0
         for entry in checked:
@@ -250,6 +261,15 @@ class Sending(Resource):
         size = len(together)
         is_plain = together.isascii() and together.isprintable() and all(bodies)
         return size if is_plain and size <= min(self._max_bytes, self.config.max_payload_bytes) else None
+
+    def _plain_fifo_entries(self, entries: object) -> list[list[Any]] | None:
+        """Return ids, bodies, groups and given ids of a batch with nothing wrong but maybe its bodies."""
+        plain = plain_entries(entries, *_PLAIN_FIFO_MEMBERS)
+        if plain is not None:
+            return plain if are_tokens(plain[2]) and are_tokens(plain[3]) else None
+        if self._in_force.content_based_deduplication:
+            plain = plain_entries(entries, *_PLAIN_FIFO_MEMBERS[:-1])
+        return [*plain, [None] * len(plain[0])] if plain is not None and are_tokens(plain[2]) else None
 
     def _draft(
         self,
@@ -332,20 +352,13 @@ class Sending(Resource):
         """Put a checked message in; a duplicate is not put in again (SQS-344)."""
         now_us = self.clock.now_us
         body, size = draft.body, draft.size
+        message: Message | None = None
         if self.is_fifo:
-            deduplication_id = content_hash(body) if draft.deduplication_id is None else draft.deduplication_id
-            first = self._sent_ids.find(now_us, str(draft.group_id), deduplication_id)
-            if first is not None:
-                return self._answer_duplicate(first, draft)
-            number = self._series.next()
-            fifo = FifoMessage(self._series, number, number, body, now_us, now_us)
-            fifo._group_id, fifo._attributes = draft.group_id, draft.attributes
-            fifo._deduplication_id = draft.deduplication_id
-            self._sent_ids.remember(now_us, fifo, deduplication_id)
-            message: Message | None = fifo
-        elif draft.attributes is None and draft.group_id is None and draft.system_attributes is None:
-            message = None
-        else:
+            message, is_new = self._find_or_make(body, str(draft.group_id), draft.deduplication_id)
+            if not is_new:
+                return self._answer_duplicate(message, body, draft.attributes, draft.system_attributes)
+            message._attributes = draft.attributes
+        elif draft.attributes is not None or draft.group_id is not None or draft.system_attributes is not None:
             number = self._series.next()
             laden = LadenMessage(self._series, number, number, body, now_us, now_us)
             laden._group_id, laden._attributes = draft.group_id, draft.attributes
@@ -364,14 +377,42 @@ class Sending(Resource):
             return SendMessageResult(message)
         return LadenSendMessageResult(message, body, draft.attributes, draft.system_attributes)
 
-    def _answer_duplicate(self, first: FifoMessage, draft: _Draft) -> SendMessageResult:
+    def _accept_plain(
+        self, entry_id: str, body: str, group_id: str, deduplication_id: str | None
+    ) -> tuple[str, Message, SendMessageResult | None]:
+        """Put in what was found to have these alone, and to be legal."""
+        message, is_new = self._find_or_make(body, group_id, deduplication_id)
+        if is_new:
+            return entry_id, self._send(body, len(body), self._delay_us, message), None
+        return entry_id, message, self._answer_duplicate(message, body, None, None)
+
+    def _find_or_make(self, body: str, group_id: str, given_id: str | None) -> tuple[FifoMessage, bool]:
+        """Return the message that this is a duplicate of, or a new one, whose id is known from now on; is it new?"""
+        now_us = self.clock.now_us
+        deduplication_id = content_hash(body) if given_id is None else given_id
+        first = self._sent_ids.find(now_us, group_id, deduplication_id)
+        if first is not None:
+            return first, False
+        number = self._series.next()
+        message = FifoMessage(self._series, number, number, body, now_us, now_us)
+        message._group_id, message._deduplication_id = group_id, given_id
+        self._sent_ids.remember(now_us, message, deduplication_id)
+        return message, True
+
+    def _answer_duplicate(
+        self,
+        first: FifoMessage,
+        body: str,
+        attributes: MessageAttributes | None,
+        system_attributes: MessageAttributes | None,
+    ) -> SendMessageResult:
         now_us = self.clock.now_us
         if now_us >= self._border_us:
             self._turn(now_us)
         self.deduplicated += 1
         if self._trace.active:
-            self._trace.add((now_us, DEDUPLICATED, self, first, draft.body))
-        return LadenSendMessageResult(first, draft.body, draft.attributes, draft.system_attributes)
+            self._trace.add((now_us, DEDUPLICATED, self, first, body))
+        return LadenSendMessageResult(first, body, attributes, system_attributes)
 
 
 def _too_long_for_batch(limit: int) -> InvalidParameterValueException:

@@ -301,8 +301,8 @@ def test_a_parameter_of_another_kind_of_source_is_refused_in_awss_words(sim, que
     )
 
 
-@pytest.mark.parametrize("name", ["filter_criteria", "minimum_pollers", "anything"])
-def test_a_parameter_that_is_not_there_yet_is_refused_by_name(sim, queue, name):
+@pytest.mark.parametrize("name", ["provisioned_poller_config", "scaling_config", "anything"])
+def test_a_parameter_that_nobody_knows_is_refused_by_name(sim, queue, name):
     with pytest.raises(UsageError, match=name):
         sim.create_event_source_mapping(queue, sim.create_function("worker"), **{name: 1})
     assert sim.event_source_mappings == ()

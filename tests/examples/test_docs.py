@@ -2,7 +2,9 @@
 What the documents show: their Python blocks run and print what they say, their links lead somewhere.
 
 A block fenced as `python` is a program of its own, run from the top of the repository. Functions in it that are named
-like tests are called. If the next thing after it is a block fenced as `text`, that is what it prints.
+like tests are called. If the next thing after it is a block fenced as `text`, that is what it prints. A block fenced as
+`python setup` is what the later programs of its section (`##`) begin with. A picture that a program draws with
+matplotlib is rendered, but the file in the repository stays as it is.
 """
 
 from __future__ import annotations
@@ -15,12 +17,13 @@ import inspect
 import io
 import pkgutil
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import attrs
 import pytest
+from matplotlib.figure import Figure
 
 import lambdasim
 from lambdasim import workload
@@ -38,8 +41,10 @@ SET_UP: Final = [
     "python -m pip install -e '.[dev]' && pytest",
 ]
 
-FENCE: Final = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCE: Final = re.compile(r"^```(\w*(?: setup)?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SECTION: Final = re.compile(r"^## ", re.MULTILINE)
 LINK: Final = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
+IMAGE: Final = re.compile(r"!\[[^\]]+\]\(([^)\s]+)\)")
 SHOWN_PATH: Final = re.compile(r"`((?:lambdasim|tests|docs|benchmarks)/[\w./-]*)`")
 HEADING: Final = re.compile(r"^#+ (.*)$", re.MULTILINE)
 
@@ -52,17 +57,24 @@ class Block(NamedTuple):
     language: str
     text: str
     prints: str | None  #: what a `text` block right after it shows
+    setup: str  #: what it begins with, from earlier in its section
 
 
 def blocks(page: Path) -> Iterator[Block]:
     """Yield the fenced blocks of a page in order."""
     text = page.read_text(encoding="utf-8")
     found = list(FENCE.finditer(text))
+    setup, setup_at = "", 0
     for place, match in enumerate(found):
+        if SECTION.search(text, setup_at, match.start()):
+            setup = ""
         after = found[place + 1] if place + 1 < len(found) else None
         is_shown = after is not None and after[1] == "text" and not text[match.end() : after.start()].strip()
         line = text.count("\n", 0, match.start()) + 2
-        yield Block(name_of(page), line, match[1], match[2], after[2] if after is not None and is_shown else None)
+        shown = after[2] if after is not None and is_shown else None
+        yield Block(name_of(page), line, match[1], match[2], shown, setup)
+        if match[1] == "python setup":
+            setup, setup_at = match[2], match.start()
 
 
 def prose(page: Path) -> str:
@@ -75,23 +87,44 @@ def name_of(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
-PROGRAMS: Final = [block for page in PAGES for block in blocks(page) if block.language == "python"]
+LANGUAGES: Final = {"python", "python setup"}
+PROGRAMS: Final = [block for page in PAGES for block in blocks(page) if block.language in LANGUAGES]
 
 
 @pytest.mark.parametrize("block", [pytest.param(block, id=f"{block.page}:{block.line}") for block in PROGRAMS])
 def test_programs_run_and_print_what_is_shown(block: Block, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever a page shows as a program runs as it stands."""
     monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(Figure, "savefig", into_memory(Figure.savefig))
     tree = ast.parse(block.text, filename=block.page)
     ast.increment_lineno(tree, block.line - 1)
     names: dict[str, object] = {"__name__": "__docs__"}
     with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(compile(block.setup, f"{block.page}, setup", "exec"), names)
         exec(compile(tree, block.page, "exec"), names)
         for name, value in list(names.items()):
             if name.startswith("test_") and inspect.isfunction(value):
                 value()
     if block.prints is not None:
         assert block.prints == printed.getvalue()
+
+
+def into_memory(save: Callable[..., None]) -> Callable[..., None]:
+    """Let pictures be drawn whole but not written: a run of the tests leaves the repository alone."""
+
+    def savefig(figure: Figure, file: str, **options: object) -> None:
+        assert Path(file).is_file(), f"{file} is not there yet: nox -s pictures"
+        save(figure, io.BytesIO(), format=Path(file).suffix.removeprefix("."), **options)
+
+    return savefig
+
+
+def test_pictures_are_shown_by_the_program_that_draws_them() -> None:
+    """A picture that a page shows is one that a program of that page draws, and there are no others."""
+    shown = {(page, (page.parent / path).resolve()) for page in PAGES for path in IMAGE.findall(prose(page))}
+    saved = [(block.page, path) for block in PROGRAMS for path in re.findall(r'savefig\("([^"]+)"', block.text)]
+    assert sorted((name_of(page), name_of(picture)) for page, picture in shown) == sorted(saved)
+    assert sorted(path for _, path in saved) == [name_of(file) for file in sorted((ROOT / "docs/pictures").iterdir())]
 
 
 def test_the_pages_show_programs() -> None:
@@ -286,7 +319,7 @@ def public_members(kind: type) -> list[str]:
 def test_each_knob_is_shown_by_a_program(name: str, kinds: tuple[type, ...]) -> None:
     """The page on a service names each knob in bold, and the programs there, which run, switch it on."""
     page = ROOT / "docs" / name
-    programs = "".join(block.text for block in blocks(page) if block.language == "python")
+    programs = "".join(block.text for block in blocks(page) if block.language in LANGUAGES)
     named = shown_names(" ".join(re.findall(r"\*\*(.*?)\*\*", prose(page))))
     knobs = [field.name for kind in kinds for field in attrs.fields(kind)]
     assert [] == [knob for knob in knobs if knob not in named or f"{knob}=" not in programs]

@@ -1,0 +1,157 @@
+"""One slot of a mapping: a sequential loop, its state, and the terms by which its batch goes (ESM-001, ESM-080)."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final
+
+from lambdasim.clock import Priority, Timer
+from lambdasim.esm.batching import largest_sure_message
+from lambdasim.esm.events import EventMaker
+from lambdasim.esm.limits import BatchWindowModel, PollModel
+from lambdasim.lambda_ import Function, Outcome
+from lambdasim.units import MICROSECONDS
+
+if TYPE_CHECKING:
+    from lambdasim.esm.mapping import EventSourceMapping
+    from lambdasim.esm.pollers import Pollers
+    from lambdasim.esm.provisioned import Poller
+    from lambdasim.lambda_ import Invocation
+    from lambdasim.lambda_.targets import Target
+    from lambdasim.sqs import Flight, Message, Queue
+
+_RESULT: Final = Priority.RESULT.value
+
+
+class SlotState(Enum):
+    """What a slot does (ESM-080)."""
+
+    TURNING = "turning"  #: between two turns, or new: it receives at this instant
+    POLLING = "polling"
+    GATHERING = "gathering"
+    INVOKING = "invoking"
+    RETRY_WAIT = "retry wait"
+    RETIRED = "retired"
+
+
+class Terms:
+    """What a mapping is told to do. A batch is gathered, invoked and judged by those it began with (ESM-052)."""
+
+    __slots__ = (
+        "batch_size",
+        "events",
+        "function",
+        "per_receive",
+        "queue",
+        "reports",
+        "sure_bytes",
+        "target",
+        "window_us",
+    )
+
+    def __init__(self, mapping: EventSourceMapping, polling: PollModel, window: BatchWindowModel) -> None:
+        self.queue: Queue = mapping.queue
+        self.function: Function = mapping.function
+        self.target: Target = mapping.target
+        self.batch_size = mapping.batch_size
+        self.per_receive = min(polling.max_per_receive, mapping.batch_size)
+        self.window_us = mapping.maximum_batching_window_in_seconds * MICROSECONDS
+        self.sure_bytes = largest_sure_message(mapping.batch_size, window.payload_bytes)
+        self.reports = mapping.reports_batch_item_failures
+        self.events = EventMaker(mapping.queue, shows_empty_digest=bool(self.window_us))
+
+
+class Slot:
+    """One sequential loop of receive, gather, invoke, handle the result (ESM-001)."""
+
+    __slots__ = (
+        "asked_number",
+        "asked_us",
+        "asks",
+        "called",
+        "deadline_us",
+        "first_asked_us",
+        "flights",
+        "generation",
+        "held_bytes",
+        "invocation",
+        "is_busy",
+        "left_over",
+        "messages",
+        "number",
+        "overshot",
+        "pause",
+        "poller",
+        "pollers",
+        "previous_end_us",
+        "receive_counts",
+        "retries",
+        "retry_timer",
+        "state",
+        "terms",
+        "waits_whole",
+        "window_end_us",
+        "window_timer",
+    )
+
+    def __init__(self, pollers: Pollers, number: int, poller: Poller | None = None) -> None:
+        self.pollers = pollers
+        self.number = number
+        self.poller = poller  # in provisioned mode
+        self.generation = pollers.generation
+        self.is_busy = False  # whether it is counted as busy in provisioned mode
+        self.state = SlotState.TURNING
+        self.terms = pollers.terms  # of the batch
+        self.asks = False  # whether a receive is open for the batch that it gathers
+        self.called = 0  # messages that its receive may bring, which is on its way back
+        self.pause: Timer | None = None  # when it asks again, or when its receive returns
+        self.asked_us = 0  # start of the open receive
+        self.asked_number = 0  # its place among the receives that began at that instant
+        self.first_asked_us = 0  # start of the first of the empty receives in a row
+        self.messages: list[Message] = []
+        self.receive_counts: list[int] = []  # which delivery of each message it is
+        self.flights: list[Flight] = []
+        self.deadline_us = 0  # earliest end of a visibility timeout in the batch, as its receives gave it
+        self.held_bytes = 0
+        self.left_over: list[tuple[Flight, list[Message], list[int]]] = []  # received, but beyond the payload limit
+        self.window_end_us = 0
+        self.waits_whole = False  # whether its window ends with a receive only (ESM-088)
+        self.overshot = False  # whether it lives beyond its time (ESM-107)
+        self.window_timer: Timer | None = None
+        self.previous_end_us: int | None = None
+        self.retries = 0
+        self.retry_timer: Timer | None = None
+        self.invocation: Invocation | None = None
+
+    @property
+    def leaves(self) -> bool:
+        """Whether it ends with its turn, because its poller or the mode was given up."""
+        return self.generation != self.pollers.generation or (self.poller is not None and self.poller.is_over)
+
+    def restarted_at_us(self, now_us: int) -> int:
+        """Return when its open receive took the place of an empty one; -1: it did not, or none is open."""
+        is_open = self.state is SlotState.POLLING or self.asks
+        if not is_open or self.pause is not None:
+            return -1
+        wait_us = self.pollers.wait_of(self)
+        times = (now_us - self.first_asked_us) // wait_us
+        return self.first_asked_us + times * wait_us if times else -1
+
+    def make_event(self) -> dict[str, Any]:
+        """Return the event of the batch."""
+        return self.terms.events.event(self.messages, self.receive_counts)
+
+    def finished(self, invocation: Invocation) -> None:
+        """Take the end of the invocation (C3); what follows from it is a C4 event."""
+        pollers = self.pollers
+        pollers.in_flight -= 1
+        self.invocation = invocation
+        if invocation.is_answer_lost:  # the work is done, and the slot sees a failure of Lambda (ESM-150)
+            pollers.clock.soon(pollers.on_lost, self, _RESULT)
+            return
+        is_failed = invocation.outcome is not Outcome.SUCCESS and not self.terms.reports
+        if is_failed or pollers.clock.now_us >= pollers.control_end_us:
+            pollers.count_attempt(pollers.clock.now_us, failed=is_failed)
+        else:
+            pollers.attempts_finished += 1
+        pollers.clock.soon(pollers.on_result, self, _RESULT)
