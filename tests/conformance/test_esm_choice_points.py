@@ -238,6 +238,18 @@ def test_a_slot_that_dies_before_its_delete_loses_what_was_left_over_too():
     assert scene.queue.snapshot().deleted == 3
 
 
+@pytest.mark.rule("ESM-310", "ESM-089")
+def test_what_was_left_over_when_a_slot_died_is_waited_for():
+    """The second message came with another receive, and did not fit; both are dead letters at their deadlines."""
+    given = {"maximum_batching_window_in_seconds": 5, "settings": [BatchWindowModel(payload_bytes=700), ONE_SLOT]}
+    scene = Scene("esm.poller_lost", 0, 0, 1, **given)
+    dead = scene.sim.create_queue("dead")
+    scene.queue.set_queue_attributes(redrive_policy=RedrivePolicy(dead, max_receive_count=1))
+    scene.sim.call_at(2, scene.queue.send_message, "1")
+    assert scene.run() == [(2, ["0"])]
+    assert (len(dead.messages), scene.sim.now) == (2, 32)
+
+
 @pytest.mark.rule("ESM-310")
 def test_one_entry_of_a_delete_may_be_refused():
     scene = Scene("esm.delete_fails", 2, messages=3)
