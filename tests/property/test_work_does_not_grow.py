@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from lambdasim import BackoffModel, ScalingModel, ScalingRate, Simulation
+from lambdasim import BackoffModel, PollModel, ScalingModel, ScalingRate, Simulation
 from tests.counting import Lines
 
 pytestmark = pytest.mark.filterwarnings("ignore:handlers read the real clock")
@@ -20,6 +20,7 @@ FEW, MANY = 8, 1_250  # slots; as many invocations are in flight
 MARGIN = 1.1
 LONG_LOOKS = {"heapify", "index", "remove", "sort", "sorted"}  # of all that there is, in a single line
 RBIF = ("ReportBatchItemFailures",)
+ROUND_ROBIN = PollModel(dispatch="round_robin")
 
 
 class Uneven:
@@ -79,6 +80,12 @@ BUSY = {
     "batches of four": {"batch_size": 4},
     "partial answers": {"batch_size": 4, "handler": names_half, "function_response_types": RBIF},
     "a window": {"batch_size": 2, "maximum_batching_window_in_seconds": 1},
+    "in turns": {"settings": [ROUND_ROBIN]},
+    "in turns with a window": {
+        "batch_size": 2,
+        "maximum_batching_window_in_seconds": 1,
+        "settings": [ROUND_ROBIN],
+    },
     "groups": {"group": str},
     "ends at one instant": {"duration": 1},
 }
@@ -102,7 +109,7 @@ def test_a_batch_is_no_more_work_with_1250_invocations_in_flight(kind):
     assert lines[1] <= MARGIN * lines[0]
 
 
-@pytest.mark.parametrize("kind", ["no handler", "groups"])
+@pytest.mark.parametrize("kind", ["no handler", "in turns", "groups"])
 def test_nothing_is_sorted_or_searched_for_while_1250_invocations_are_in_flight(kind):
     world = busy(MANY, kind)
     seen = []
@@ -121,8 +128,9 @@ def test_nothing_is_sorted_or_searched_for_while_1250_invocations_are_in_flight(
     assert len(seen) <= 20  # cancelled timers are swept out now and then, fewer times the more there are
 
 
+@pytest.mark.parametrize("settings", [[], [ROUND_ROBIN]], ids=["greedy", "in turns"])
 @pytest.mark.parametrize("window", [0, 5])
-def test_a_message_is_no_more_work_the_more_slots_wait_for_it(window):
+def test_a_message_is_no_more_work_the_more_slots_wait_for_it(settings, window):
     """The receives of all slots end at instants of their own, two of them between any two messages."""
 
     def lines(slots):
@@ -134,6 +142,7 @@ def test_a_message_is_no_more_work_the_more_slots_wait_for_it(window):
             duration=lambda event: float(event["Records"][0]["body"]),
             timeout=60,
             batch_size=1,
+            settings=settings,
         )
         world.sim.run(until=30)
         world.mapping.update_event_source_mapping(batch_size=4, maximum_batching_window_in_seconds=window)
