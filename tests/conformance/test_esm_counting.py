@@ -240,12 +240,20 @@ def ended_by(at_us, slots=5, slots_later=2):
 
 
 @pytest.mark.rule("ESM-291", "ESM-082", "ESM-290")
-@pytest.mark.parametrize(("maximum_concurrency", "slots", "slots_later"), [(None, 5, 2), (2, 2, 2), (10, 5, 5)])
+@pytest.mark.parametrize(
+    ("given", "slots", "slots_later"),
+    [
+        ({}, 5, 2),
+        ({"maximum_concurrency": 2}, 2, 2),
+        ({"maximum_concurrency": 10}, 5, 5),
+        ({"minimum_pollers": 3}, 30, 30),
+    ],
+    ids=["defaults", "maximum concurrency 2", "maximum concurrency 10", "provisioned"],
+)
 def test_whoever_looks_at_an_idle_mapping_finds_every_receive_that_has_ended_and_what_it_cost(
-    sim, queue, maximum_concurrency, slots, slots_later
+    sim, queue, given, slots, slots_later
 ):
-    worker = sim.create_function("worker")
-    mapping = sim.create_event_source_mapping(queue, worker, maximum_concurrency=maximum_concurrency)
+    mapping = sim.create_event_source_mapping(queue, sim.create_function("worker"), **given)
     for look_us in LOOKS:
         sim.run(until_us=look_us)
         wanted = ended_by(look_us, slots, slots_later)

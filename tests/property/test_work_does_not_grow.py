@@ -88,6 +88,7 @@ BUSY = {
     },
     "groups": {"group": str},
     "ends at one instant": {"duration": 1},
+    "receives that take time": {"settings": [PollModel(receive_latency_s=0.05)]},
 }
 
 
@@ -107,6 +108,19 @@ def test_a_batch_is_no_more_work_with_1250_invocations_in_flight(kind):
         peak = world.sim.metrics.series("AWS/Lambda", "ConcurrentExecutions", "Maximum", FunctionName="worker")
         assert max(peak.values) == slots
     assert lines[1] <= MARGIN * lines[0]
+
+
+def test_a_batch_is_no_more_work_with_125_provisioned_pollers():
+    """Each has ten slots."""
+
+    def lines(pollers):
+        world = World(1, 20 * pollers, batch_size=1, minimum_pollers=pollers, maximum_pollers=pollers)
+        work = world.lines()
+        assert world.queue.snapshot().deleted == 20 * pollers
+        assert world.mapping.snapshot().pollers == 10 * pollers
+        return work / pollers
+
+    assert lines(125) <= MARGIN * lines(2)
 
 
 @pytest.mark.parametrize("kind", ["no handler", "in turns", "groups"])

@@ -271,14 +271,17 @@ def test_back_off_adds_its_ticks_and_no_more(reserve, visibility, messages):
 
 
 @pytest.mark.rule("ESM-082")
-@pytest.mark.parametrize("maximum_concurrency", [None, 10])
-def test_looking_at_an_idle_mapping_asks_nothing_of_the_agenda(maximum_concurrency):
+@pytest.mark.parametrize(
+    ("given", "most"), [({}, 9), ({"maximum_concurrency": 10}, 9), ({"minimum_pollers": 20}, 201)], ids=str
+)
+def test_looking_at_an_idle_mapping_asks_nothing_of_the_agenda(given, most):
+    """A year long nothing but the first turn of each slot, and the economy of idle slots."""
     totals = []
     for looks in (1, 1_000):
-        sim, queue, _, mapping = backlog(0, 1, maximum_concurrency=maximum_concurrency)
+        sim, queue, _, mapping = backlog(0, 1, **given)
         with AgendaWork() as work:
             for look in range(1, looks + 1):
                 sim.run(until=365 * 86_400 * look // looks)
                 assert mapping.snapshot().empty_receives == queue.snapshot().requests > 0
         totals.append(work.total)
-    assert totals[0] == totals[1] <= 9
+    assert totals[0] == totals[1] <= most
