@@ -25,7 +25,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from enum import Enum
-from heapq import heapify, heappop, heappush
+from heapq import heapify, heappop, heappush, heapreplace
 from typing import TYPE_CHECKING, Final
 
 from sortedcontainers import SortedList
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
 _WORK: Final = Priority.WORK.value
 _RESULT: Final = Priority.RESULT.value
 _POLL_AGAIN_US: Final = MICROSECONDS  # after a receive that failed (ESM-310)
+_SWEEP_MIN: Final = 64
 _QUEUE_GONE_US: Final = 20 * MICROSECONDS  # between receives from a queue that is not there (ESM-055)
 
 LIMIT_CHANGED: Final = Kind("concurrency limit changed", lambda mapping, target: (mapping.uuid, {"target": target}))
@@ -93,7 +94,8 @@ class Pollers:
     ) -> None:
         self.mapping = mapping
         self._luck = luck
-        self._picks = polling.dispatch != "greedy" or (luck is not None and luck.picks)
+        self._takes_turns = polling.dispatch == "round_robin"
+        self._picks = self._takes_turns or (luck is not None and luck.picks)
         self._quiet_wait_us = seconds(window.low_traffic_wait_s, name="low_traffic_wait_s")
         self.clock: Clock = mapping.clock
         self.queue: Queue = mapping.queue
@@ -124,6 +126,7 @@ class Pollers:
         self._ceiling = 0  # of these; above the cap while slots go that were made under a higher one
         self._waiting: list[tuple[int, int, Slot]] = []  # POLLING, a heap by start of the receive
         self._gathering: SortedList[tuple[int, int, Slot]] = SortedList()  # GATHERING, by end of the window
+        self._asking: list[tuple[int, int, Slot]] = []  # the same by start of the receive, where slots take turns
         self._throttled: dict[int, Slot] = {}  # RETRY_WAIT, by number
         self._leaving = 0  # slots that end with their turn, whatever the target
         self.generation = 0  #: of slots: another one in another mode
@@ -319,17 +322,31 @@ class Pollers:
 
     def _pick(self, *, at_wake: bool) -> Slot:
         """Return the slot that gets the next receive, where that is not the usual one (ESM-084)."""
+        ended_by_us = self.clock.now_us - at_wake
+        if self._luck is None or not self._luck.picks:
+            return self._longest_asking(ended_by_us)
         open_ones = [slot for _, _, slot in self._gathering]
         others = [slot for _, _, slot in sorted(self._waiting, key=lambda entry: entry[:2])]
-        if self._polling.dispatch == "round_robin":
-            ended_by_us = self.clock.now_us - at_wake
-            slots = sorted(
-                [*open_ones, *others], key=lambda slot: (self._asked_us(slot, ended_by_us), slot.asked_number)
-            )
-        else:
-            slots = [*open_ones, *others]
-        place = 0 if self._luck is None else self._luck.pick([slot.number for slot in slots])
-        return slots[place]
+        slots = [*open_ones, *others]
+        if self._takes_turns:
+            slots.sort(key=lambda slot: (self._asked_us(slot, ended_by_us), slot.asked_number))
+        return slots[self._luck.pick([slot.number for slot in slots])]
+
+    def _longest_asking(self, ended_by_us: int) -> Slot:
+        """Return the slot whose receive has been open longest, with an open batch or without. Runtime: `O(log n)`."""
+        waiting, asking = self._waiting, self._asking
+        while asking:
+            asked_us, number, slot = asking[0]
+            current_us = self._asked_us(slot, ended_by_us)
+            if not _is_current(asking[0]):
+                heappop(asking)
+            elif current_us > asked_us:
+                heapreplace(asking, (current_us, number, slot))
+            elif waiting and waiting[0][:2] < (asked_us, number):
+                break
+            else:
+                return slot
+        return waiting[0][2]
 
     def _call_from_line(self, slot: Slot) -> None:
         """Take a slot that waits out of the line."""
@@ -387,16 +404,15 @@ class Pollers:
         """
         Bring the heap of waiting slots up to now: a slot whose receive ended empty has begun another.
 
-        *at_wake*: in C2 a receive that ends at this very instant is still open (SQS-004).
+        *at_wake*: in C2 a receive that ends at this very instant is still open (SQS-004). Runtime: `O(log n)` for each
+        slot whose receive ended.
         """
         waiting, wait_us = self._waiting, self._wait_us
         ended_by_us = self.clock.now_us - (1 if at_wake else 0)
-        if not waiting or waiting[0][0] + wait_us > ended_by_us:
-            return
-        for place, (asked_us, number, slot) in enumerate(waiting):
+        while waiting and waiting[0][0] + wait_us <= ended_by_us:
+            asked_us, number, slot = waiting[0]
             slot.asked_us = asked_us + (ended_by_us - asked_us) // wait_us * wait_us
-            waiting[place] = (slot.asked_us, number, slot)
-        heapify(waiting)
+            heapreplace(waiting, (slot.asked_us, number, slot))
 
     def _settle_empty(self, slot: Slot, *, at_wake: bool) -> None:
         """Take down the receives of a slot that ended empty before the one that returned something."""
@@ -770,6 +786,12 @@ class Pollers:
             slot.asks = True
             self._gathering.add((slot.window_end_us, slot.number, slot))
             self.waits = True
+        if self._takes_turns:
+            asking = self._asking
+            if len(asking) > 2 * len(self._gathering) + _SWEEP_MIN:
+                asking[:] = [entry for entry in asking if _is_current(entry)]
+                heapify(asking)
+            heappush(asking, (slot.asked_us, slot.asked_number, slot))
 
     def _leave_line(self, slot: Slot) -> None:
         if slot.asks:
@@ -1414,6 +1436,11 @@ class Pollers:
             return self._published_before
         rows = zip(self._published_before, self._counters(), self._counted_before, strict=True)
         return tuple(before + count - since for before, count, since in rows)
+
+
+def _is_current(entry: tuple[int, int, Slot]) -> bool:
+    """Return whether an entry of the line of open batches is of the receive that is open now."""
+    return entry[2].asks and entry[2].asked_number == entry[1]
 
 
 def _names_failures(result: object) -> bool:

@@ -656,4 +656,5 @@ def test_next_window(slots, second, invoked):
     worker = Batches(sim, queue, duration=2, batch_size=100, maximum_batching_window_in_seconds=10)
     send_at(sim, queue, 0, second)
     sim.run()
-    assert worker.began == [10, invoked]
+    assert (worker.began, worker.sizes) == ([10, invoked], [1, 1])
+    assert worker.function.invocations[0].ended_at_us == 12_000_000

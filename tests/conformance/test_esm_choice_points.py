@@ -112,6 +112,25 @@ def test_in_turns_each_waiting_slot_gets_one_receive():
     assert sizes("round_robin", 7) == [1, 1, 1, 2, 2]
 
 
+@pytest.mark.rule("ESM-084", "ESM-083")
+@pytest.mark.parametrize(("last", "with_first"), [(44, False), (47, True)])
+def test_in_turns_the_receive_that_is_open_longest_comes_next_also_after_some_that_ended_empty(last, with_first):
+    """Asked at 30 by the slot of the first message; at 5, 25 and 45 by the other: what ended 20 s later began anew."""
+    scene = Scene(
+        messages=0,
+        faults=None,
+        visibility=600,
+        batch_size=100,
+        maximum_batching_window_in_seconds=60,
+        settings=[PollModel(dispatch="round_robin"), ScalingModel(initial=2, step_per_minute=0)],
+    )
+    for at in (1, 5, 30, last):
+        scene.sim.call_at(at, scene.queue.send_message, str(at))
+    first, second = ["1", "30"], ["5"]
+    (first if with_first else second).append(str(last))
+    assert scene.run() == [(61, first), (65, second)]
+
+
 @pytest.mark.rule("ESM-310")
 def test_a_poll_that_fails_is_tried_again_a_second_later():
     scene = Scene("esm.poll_error", 1, settings=[ScalingModel(initial=1)])

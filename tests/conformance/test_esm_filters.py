@@ -8,6 +8,7 @@ import pytest
 
 from lambdasim import RedrivePolicy, ScalingModel, Simulation, SqsConfig, SqsFaults
 from lambdasim.filtering import texts
+from tests.conformance.test_filter_bodies import CASES
 
 KEPT = '{"body": ["keep"]}'
 IN_JSON = '{"body": {"k": ["v"]}}'
@@ -81,13 +82,14 @@ def test_five_messages_of_which_two_do_not_match(sim, queue, worker, ran):
     mapping = sim.create_event_source_mapping(queue, worker, filter_criteria=criteria(IN_JSON))
     sim.run(until=0)
     assert [message.receive_count for message in messages] == [1] * 5
+    assert queue.snapshot().requests == 5 + 1 + 1  # the sends, one receive, one delete
     assert [message.state.name for message in messages] == ["IN_FLIGHT", "DELETED", "DELETED", "IN_FLIGHT", "IN_FLIGHT"]
     assert counts_of(mapping) == (5, 2, 3, 0)
     sim.run(until=Decimal("0.999999"))
     assert queue.snapshot().deleted == 2
     sim.run(until=1)
     assert counts_of(mapping) == (5, 2, 3, 3)
-    assert queue.snapshot().deleted == 5
+    assert (queue.snapshot().deleted, queue.messages) == (5, ())
     assert ran == [(0, [bodies[0], bodies[3], bodies[4]])]
 
 
@@ -197,6 +199,22 @@ def test_the_form_of_a_body_decides_by_itself(sim, queue, worker, ran, body, pat
     sim.create_event_source_mapping(queue, worker, filter_criteria=criteria(pattern))
     sim.run(until=2)
     assert ran == ([(0, [body])] if passes else [])
+    assert queue.snapshot().deleted == 1
+
+
+@pytest.mark.rule("FLT-403", "ESM-232", "FLT-090")
+@pytest.mark.parametrize(
+    ("patterns", "body", "result", "rule"),
+    [case[1:] for case in CASES if case[2]],  # no message is empty
+    ids=[case[0] for case in CASES if case[2]],
+)
+def test_a_mapping_keeps_and_drops_as_the_table_says(sim, queue, worker, ran, patterns, body, result, rule):
+    """Each row once more, with a message as it really comes out of a queue."""
+    send(queue, body, message_attributes={"kind": {"DataType": "String", "StringValue": "vip"}})
+    mapping = sim.create_event_source_mapping(queue, worker, filter_criteria=criteria(*patterns))
+    sim.run()
+    assert ran == ([(0, [body])] if result == "keep" else []), rule
+    assert counts_of(mapping) == ((1, 0, 1, 1) if result == "keep" else (1, 1, 0, 0)), rule
     assert queue.snapshot().deleted == 1
 
 

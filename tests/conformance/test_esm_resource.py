@@ -581,7 +581,7 @@ def test_disabled_while_it_runs(sim, queue):
     queue.send_message("later")
     sim.run(until=5)
     assert mapping.state == "Disabling"
-    with pytest.raises(ResourceInUseException):
+    with pytest.raises(ResourceInUseException, match="Cannot update the event source mapping because it is in"):
         mapping.update_event_source_mapping(enabled=True)
     sim.run(until_us=10 * SECOND - 1)
     assert (mapping.state, queue.snapshot().deleted) == ("Disabling", 0)

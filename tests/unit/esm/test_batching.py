@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from fractions import Fraction
 
 import pytest
@@ -136,6 +137,21 @@ def test_a_batch_is_tried_again_unless_too_little_of_its_visibility_would_be_lef
     is_dropped = left <= 0 if model.drop_rule == "visibility_exceeded" else left < timeout
     again = plan_retry(now_us, retries, now_us + left_us, timeout * SECOND, model).at_us
     assert again == (None if is_dropped else now_us + delay * SECOND)
+
+
+@pytest.mark.parametrize("factor", [1, 2, 7])
+def test_the_delay_of_a_late_retry_is_no_more_work_than_that_of_an_early_one(factor):
+    """A batch that is tried every millisecond of twelve hours has 43 million retries: no power with so many digits."""
+
+    class Watched(int):
+        def __pow__(self, exponent):
+            assert exponent <= 64
+            return int(self) ** exponent
+
+    model = ThrottleRetry(base_s=Decimal("0.001"), factor=Watched(factor), max_delay_s=Decimal("0.01"))
+    for retries in (0, 10, 40, 43_200_000):
+        exact = min(1_000 * factor ** min(retries, 100), 10_000)
+        assert plan_retry(0, retries, 10**12, SECOND, model).at_us == exact
 
 
 def test_the_delays_of_the_defaults_are_1_2_4_8_16_and_20_s_from_then_on():
