@@ -6,7 +6,8 @@ import datetime as dt
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from random import Random
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, Unpack, cast, runtime_checkable
+from types import TracebackType
+from typing import Any, Final, Protocol, TypeVar, Unpack, cast, runtime_checkable
 
 from attrs import evolve
 
@@ -16,7 +17,7 @@ from lambdasim.errors.lambda_ import InvalidParameterValueException, ResourceNot
 from lambdasim.errors.sqs import QueueDoesNotExist, RequestThrottled
 from lambdasim.esm import EsmFaults, EventSourceMapping
 from lambdasim.esm.limits import MAPPING_SETTINGS, ProvisionedModel
-from lambdasim.esm.mapping import ListEventSourceMappingsResult, MappingConfiguration, check_numbers
+from lambdasim.esm.mapping import ListEventSourceMappingsResult, MappingConfiguration, check_numbers, refuse_others
 from lambdasim.faults import GROUPS, Faults, async_part, esm_part, lambda_part, sqs_part
 from lambdasim.filtering.criteria import parse_criteria
 from lambdasim.lambda_ import AsyncFaults, Function, InvokeResult, LambdaFaults, LambdaLimits, PriceBook, RpsModel
@@ -31,7 +32,7 @@ from lambdasim.metrics import Metrics
 from lambdasim.settings import Settings
 from lambdasim.sqs import Endpoint, Queue, Registry, SqsConfig, SqsFaults
 from lambdasim.sqs.attributes import QueueAttributes
-from lambdasim.sqs.limits import partition_of
+from lambdasim.sqs.limits import QUEUE_SETTINGS, partition_of
 from lambdasim.sqs.results import (
     CancelMessageMoveTaskResult,
     GetQueueUrlResult,
@@ -41,32 +42,11 @@ from lambdasim.sqs.results import (
 )
 from lambdasim.units import Duration, seconds
 
-if TYPE_CHECKING:
-    from lambdasim.bridges.boto3 import Bridge, Patch
-
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
 
 _WORK: Final = Priority.WORK.value
-SETTINGS: Final = (SqsConfig, RpsModel, *FUNCTION_SETTINGS, *MAPPING_SETTINGS, PriceBook)
-
-#: Parameters of other kinds of event source: AWS says that a queue has none of these (ESM-023).
-_OTHER_SOURCES: Final = {
-    "starting_position": "StartingPosition",
-    "starting_position_timestamp": "StartingPositionTimestamp",
-    "parallelization_factor": "ParallelizationFactor",
-    "bisect_batch_on_function_error": "BisectBatchOnFunctionError",
-    "maximum_retry_attempts": "MaximumRetryAttempts",
-    "maximum_record_age_in_seconds": "MaximumRecordAgeInSeconds",
-    "tumbling_window_in_seconds": "TumblingWindowInSeconds",
-    "destination_config": "DestinationConfig",
-    "topics": "Topics",
-    "queues": "Queues",
-    "source_access_configurations": "SourceAccessConfigurations",
-    "self_managed_event_source": "SelfManagedEventSource",
-    "amazon_managed_kafka_event_source_config": "AmazonManagedKafkaEventSourceConfig",
-    "self_managed_kafka_event_source_config": "SelfManagedKafkaEventSourceConfig",
-    "document_db_event_source_config": "DocumentDBEventSourceConfig",
-}
+SETTINGS: Final = (*QUEUE_SETTINGS, RpsModel, *FUNCTION_SETTINGS, *MAPPING_SETTINGS, PriceBook)
 
 
 @runtime_checkable
@@ -75,6 +55,24 @@ class Arrivals(Protocol):
 
     def instants_us(self, random: Random) -> Iterable[int]:
         """Yield instants in microseconds since the process began, never decreasing."""
+        ...
+
+
+class Patching(Protocol):
+    """What `Simulation.patch_boto3` returns: a context manager, and a decorator of functions."""
+
+    def __enter__(self) -> object:
+        """Let the simulation answer from now on."""
+        ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
+    ) -> bool | None:
+        """Let whoever answered before answer again."""
+        ...
+
+    def __call__(self, function: F, /) -> F:
+        """Return a function during whose calls the simulation answers."""
         ...
 
 
@@ -206,7 +204,7 @@ class Simulation:
         self.execution = execution
         self._registry = Registry(self.clock)
         self._functions = Functions(self.clock, self._queue_target)
-        self._bridge: Bridge = _bridges().Bridge(self)
+        self._bridge: Any = _bridges().Bridge(self)
         self._functions.companion = self._bridge
         self._endpoints: dict[tuple[str, str], tuple[Endpoint, LambdaEndpoint]] = {}
         self._sqs, self._lambda = self._endpoint(region, account_id)
@@ -312,7 +310,7 @@ class Simulation:
             queue_name: 1 to 80 characters of `A-Z a-z 0-9 _ -`; the name of a FIFO queue ends in `.fifo`.
             attributes: AWS's map of texts, to the letter.
             tags: Of a new queue.
-            settings: At most one `SqsConfig`, for this queue.
+            settings: At most one `SqsConfig` and one `SqsCostModel`, for this queue.
             faults: What may go wrong in this queue, instead of what may in the simulation.
             region, account_id: Where and whose it is; those of the simulation by default.
             keywords: Attributes in our form, such as `visibility_timeout=30`: see `QueueAttributes`.
@@ -557,7 +555,7 @@ class Simulation:
         """Return a real boto3 resource of the same kind; boto3 has one of `sqs`."""
         return _bridges().resource(self._bridge, service_name, **options)
 
-    def patch_boto3(self, *, others: bool = True, sleep: bool = False) -> Patch:
+    def patch_boto3(self, *, others: bool = True, sleep: bool = False) -> Patching:
         """
         Let this simulation answer SQS and Lambda for every botocore client of the process, whenever it was made.
 
@@ -569,7 +567,7 @@ class Simulation:
         Raises:
             UsageError: boto3 is not installed.
         """
-        return cast("Patch", _bridges().Patch(self._bridge, others=others, sleep=sleep))
+        return cast("Patching", _bridges().Patch(self._bridge, others=others, sleep=sleep))
 
     def create_event_source_mapping(
         self,
@@ -612,11 +610,7 @@ class Simulation:
         )
         target, qualifier = self._target(function)
         source = self._source(event_source)
-        for name in others:
-            if name in _OTHER_SOURCES:
-                msg = f"Unsupported {_OTHER_SOURCES[name]} parameter for given event source mapping type."
-                raise InvalidParameterValueException(msg)
-        _refuse("create_event_source_mapping", others)
+        refuse_others("create_event_source_mapping", others)
         mapping = EventSourceMapping(
             source,
             target,
@@ -651,7 +645,7 @@ class Simulation:
         Return a page of the mappings, in order of creation (ESM-035).
 
         Args:
-            event_source: Only those of this queue: itself, or its ARN.
+            event_source: Only those of this queue: itself, its name, ARN or URL.
             function: Only those of this function: itself, its name or ARN; with a qualifier only those of that.
             max_items: 1 to 100 (None).
             marker: Of the page before.
@@ -666,7 +660,9 @@ class Simulation:
             raise InvalidParameterValueException(msg)
         found = [mapping for mapping in self.event_source_mappings if marker is None or mapping.number > int(marker)]
         if event_source is not None:
-            arn = event_source.arn if isinstance(event_source, Queue) else event_source
+            arn = event_source if isinstance(event_source, str) and event_source.startswith("arn:") else None
+            with suppress(QueueDoesNotExist):
+                arn = self._sqs.queue(event_source).arn if arn is None else arn
             found = [mapping for mapping in found if mapping.queue.arn == arn]
         if function is not None:
             target, qualifier = self._lambda.find(function)

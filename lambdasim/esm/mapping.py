@@ -26,6 +26,7 @@ from lambdasim.esm.limits import (
     MAXIMUM_CONCURRENCY_MAX,
     MAXIMUM_CONCURRENCY_MIN,
     MINIMUM_POLLERS_MAX,
+    OTHER_SOURCES,
     POLLERS_MIN,
     REPORT_BATCH_ITEM_FAILURES,
     WINDOW_MAX_S,
@@ -328,9 +329,19 @@ class EventSourceMapping:
         return {"Filters": [{} if pattern is None else {"Pattern": pattern} for pattern in patterns]}
 
     def _check(
-        self, queue: Queue, target: Target, before: MappingConfiguration, changes: Mapping[str, Any]
+        self,
+        queue: Queue,
+        target: Target,
+        before: MappingConfiguration,
+        changes: Mapping[str, Any],
+        *,
+        looks_at_times: bool = True,
     ) -> tuple[MappingConfiguration, Filters]:
-        """Return a configuration with these changes, and its filters, in the order in which AWS looks (ESM-030)."""
+        """
+        Return a configuration with these changes, and its filters, in the order in which AWS looks (ESM-030).
+
+        *looks_at_times*: whether it is to poll, so that the function must be done before the message comes back.
+        """
         given = dict(changes)
         if "filter_criteria" in given:
             given["patterns"] = parse_criteria(given.pop("filter_criteria"))
@@ -353,7 +364,7 @@ class EventSourceMapping:
             msg = "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10"
             raise InvalidParameterValueException(msg)
         timeout = target.version.timeout  # of what is invoked, which may be another version than the newest
-        if queue.visibility_timeout < timeout:
+        if looks_at_times and queue.visibility_timeout < timeout:
             msg = (
                 f"Queue visibility timeout: {queue.visibility_timeout} seconds is less than Function timeout: "
                 f"{timeout} seconds"
@@ -422,6 +433,7 @@ class EventSourceMapping:
         filter_criteria: Mapping[str, Any] | None = NOT_GIVEN,
         metrics: Sequence[str] | None = NOT_GIVEN,
         kms_key_arn: str | None = NOT_GIVEN,
+        **others: object,
     ) -> EventSourceMappingConfiguration:
         """
         Change what is given; None removes. Slots work by it once the update is complete (ESM-052).
@@ -474,7 +486,9 @@ class EventSourceMapping:
                 msg = "Function does not exist"
                 raise InvalidParameterValueException(msg) from error
             resolved = self.target  # nobody asks for it here: an invoke will find it gone (ESM-152)
-        configuration, filters = self._check(self.queue, resolved, before, changes)
+        refuse_others("update_event_source_mapping", others)
+        looks_at_times = enabled is not False  # one that does harm can be switched off (ESM-031)
+        configuration, filters = self._check(self.queue, resolved, before, changes, looks_at_times=looks_at_times)
         _refuse_twin(self.queue, target, named, [sibling for sibling in self._siblings if sibling is not self])
         is_on = self.state == "Enabled"
         self.function, self.qualifier, self.target = target, named, resolved
@@ -763,6 +777,24 @@ def check_numbers(configuration: MappingConfiguration, pollers: ProvisionedModel
     ):
         if value is not None:
             check_range(name, value, least, most)
+
+
+def refuse_others(call: str, given: Mapping[str, object]) -> None:
+    """
+    Refuse parameters of other kinds of event source as AWS does, and unknown ones by name; None is not given.
+
+    Raises:
+        InvalidParameterValueException: AWS has it, and a queue does not (ESM-023).
+        UsageError: Nobody has it.
+    """
+    names = [name for name, value in given.items() if value is not None]
+    for name in names:
+        if name in OTHER_SOURCES:
+            msg = f"Unsupported {OTHER_SOURCES[name]} parameter for given event source mapping type."
+            raise InvalidParameterValueException(msg)
+    if names:
+        msg = f"{call}() has no parameter {', '.join(names)} in this version; leave it out"
+        raise UsageError(msg)
 
 
 def _check_enabled(given: object) -> None:

@@ -115,8 +115,8 @@ class Pollers:
         self._is_eager = scaling.demand == "nonempty_receive"
         self.published = Spells()  #: when the counts of events were metrics (ESM-280)
         self.filtering = Spells()  #: when there were filters
-        self._published_before: tuple[int, ...] = (0, 0, 0, 0, 0)  # in the stretches that are over
-        self._counted_before: tuple[int, ...] = (0, 0, 0, 0, 0)  # when the current one began
+        self._published_before: tuple[int, ...] = (0, 0, 0, 0, 0, 0)  # in the stretches that are over
+        self._counted_before: tuple[int, ...] = (0, 0, 0, 0, 0, 0)  # when the current one began
         self.waits = False  #: whether a receive is open
         self.phase = Phase.STOPPED
         self.target = 0.0  #: L
@@ -149,6 +149,7 @@ class Pollers:
         self.polled = self.filtered = self.invoked = self.failed = self.deleted = 0
         self.attempts = 0  #: invokes tried, throttled ones too
         self.held = 0  #: records in batches, leftovers included
+        self.delete_calls = 0  #: of what was invoked, for batches
         self.dropped = 0  #: records of batches given up
         self.duplicates = 0  #: messages that reached the function more than once
         self._has_warned = False
@@ -318,7 +319,7 @@ class Pollers:
         """Return how many messages a receive of this slot asks for."""
         terms = slot.terms if slot.state is SlotState.GATHERING else self.terms
         limit = min(terms.per_receive, terms.batch_size - len(slot.messages))
-        return limit if self._luck is None else self._luck.limit(limit)
+        return limit if self._luck is None else self._luck.limit(limit, self.queue.visible)
 
     def _pick(self, *, at_wake: bool) -> Slot:
         """Return the slot that gets the next receive, where that is not the usual one (ESM-084)."""
@@ -1035,7 +1036,10 @@ class Pollers:
                 messages = [message for place, message in enumerate(messages) if place != refused]
                 receive_counts = [count for place, count in enumerate(receive_counts) if place != refused]
             flight = slot.flights[0]
-            if messages is flight.messages and flight.live == len(messages):
+            self.delete_calls += bool(messages)
+            if self._queue_is_gone or slot.terms.queue is not self.queue:
+                pass  # nobody knows the handles any more
+            elif messages is flight.messages and flight.live == len(messages):
                 self.deleted += slot.terms.queue.delete_flight(flight)
             elif messages:
                 self.deleted += slot.terms.queue.delete_batch(messages, receive_counts)
@@ -1429,7 +1433,7 @@ class Pollers:
             assert turning >= 0
 
     def _counters(self) -> tuple[int, ...]:
-        return self.polled, self.invoked, self.failed, self.deleted, self.filtered
+        return self.polled, self.invoked, self.failed, self.deleted, self.filtered, self.delete_calls
 
     def _published_counts(self) -> tuple[int, ...]:
         if not self.published.is_on:

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from lambdasim.clock import Priority
-from lambdasim.sqs.limits import BATCH_MAX, REQUEST_CHUNK_BYTES
+from lambdasim.sqs.limits import BATCH_MAX
 from lambdasim.sqs.line import Consumer
 from lambdasim.sqs.message import Flight, Message, State
 from lambdasim.sqs.records import DELETED
-from lambdasim.sqs.store import Store, chunks
+from lambdasim.sqs.store import Store
 from lambdasim.units import MICROSECONDS
 
 _DELETED: Final = State.DELETED
@@ -47,8 +47,8 @@ class Consumed(Store):
             if flight is None:
                 return None
             self.requests += 1
-            is_small = self.largest_body_bytes * limit <= REQUEST_CHUNK_BYTES  # whatever was received
-            self.billed_requests += 1 if is_small else chunks(flight.messages)
+            is_small = self.largest_body_bytes * limit <= self._chunk_bytes  # whatever was received
+            self.billed_requests += 1 if is_small else self._chunks(flight.messages)
             if self._luck is None or not self._luck.loses_receive_response():
                 if flight.live < len(flight.messages):
                     self._offer_again()

@@ -23,7 +23,7 @@ from lambdasim.sqs.content import (
     parse_system_attributes,
     rough_size_bytes,
 )
-from lambdasim.sqs.limits import DELAY_MAX_S, REQUEST_CHUNK_BYTES
+from lambdasim.sqs.limits import DELAY_MAX_S
 from lambdasim.sqs.message import FifoMessage, LadenMessage, Message, content_hash
 from lambdasim.sqs.records import DEDUPLICATED
 from lambdasim.sqs.resource import Resource
@@ -33,7 +33,6 @@ from lambdasim.sqs.results import (
     SendMessageBatchResult,
     SendMessageResult,
 )
-from lambdasim.sqs.store import requests_of
 from lambdasim.units import MICROSECONDS
 
 _PLAIN_MEMBERS: Final = 2  # of an entry of a batch: its id, and one other
@@ -112,7 +111,7 @@ class Sending(Resource):
             if size <= self._max_bytes:
                 message = self._send(body, size, self._delay_us)
                 self.requests += 1
-                self.billed_requests += 1 if size <= REQUEST_CHUNK_BYTES else requests_of(size)
+                self.billed_requests += 1 if size <= self._chunk_bytes else self._requests_of(size)
                 return SendMessageResult(message)
         if self._is_guarded:
             self._guard(is_about_messages=True)
@@ -129,7 +128,7 @@ class Sending(Resource):
             self._limit_rate(_ACTION, groups=(str(message_group_id),))
         result = self._accept(draft)
         self.requests += 1
-        self.billed_requests += requests_of(draft.size)
+        self.billed_requests += self._requests_of(draft.size)
         if self._luck is not None and self._luck.loses_send_ack():
             raise ResponseLostError(lost_answer("send"))
         return result
@@ -150,7 +149,7 @@ class Sending(Resource):
                 return self.send_message(body)
             message = self._send(body, size, self._delay_us)
             self.requests += 1
-            self.billed_requests += 1 if size <= REQUEST_CHUNK_BYTES else requests_of(size)
+            self.billed_requests += 1 if size <= self._chunk_bytes else self._requests_of(size)
             return message
 
         return send
@@ -179,7 +178,7 @@ class Sending(Resource):
             if plain is not None and size is not None:
                 messages = self._send_all(plain[1])
                 self.requests += 1
-                self.billed_requests += requests_of(size)
+                self.billed_requests += self._requests_of(size)
                 line = self._line
                 if line.consumers or line.polls:
                     self._wake()
@@ -191,7 +190,7 @@ class Sending(Resource):
                 with self._holding_wakes():
                     sent = [self._accept_plain(*entry) for entry in zip(*plain, strict=True)]
                     self._begin_call()
-                    self.billed_requests += requests_of(size) - 1
+                    self.billed_requests += self._requests_of(size) - 1
                 return SendMessageBatchResult(sent)
         checked = check_entries(entries, "SendMessageBatchRequestEntry", SEND_MEMBERS)
         total = 0
@@ -233,7 +232,7 @@ class Sending(Resource):
         with self._holding_wakes():
             done = [self._accept_entry(*draft) for draft in drafts]
             self._begin_call()
-            self.billed_requests += requests_of(sum([size for _, _, size, _ in drafts])) - 1
+            self.billed_requests += self._requests_of(sum([size for _, _, size, _ in drafts])) - 1
         if self._luck is not None and self._luck.loses_send_ack():
             raise ResponseLostError(lost_answer("send"))
         return SendMessageBatchResult(done, tuple(failed))

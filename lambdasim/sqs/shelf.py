@@ -98,6 +98,7 @@ class Shelf:
         self._delete_successes = 0  # NumberOfMessagesDeleted also counts deletes that found nothing (SQS-601)
         self.empty_receives = 0
         self.requests = self.billed_requests = 0
+        self._chunk_bytes = 0  # of a billed request; who knows the settings says it
         self.largest_body_bytes = 0  #: largest message ever, with its attributes; bounds what a receive can return
         self._sent_sizes = Samples()
         self._size_run = self._size_times = self._size_at_us = 0  # equal sizes in a row, since when: not yet in there

@@ -13,7 +13,6 @@ from typing import Final
 
 from lambdasim.clock import Priority
 from lambdasim.sqs.faults import Luck
-from lambdasim.sqs.limits import REQUEST_CHUNK_BYTES
 from lambdasim.sqs.message import Arrival, Flight, Message, State
 from lambdasim.sqs.records import (
     DELETED,
@@ -505,12 +504,10 @@ class Store(Shelf):
             self._expiry.cancel()
             self._expiry = None
 
+    def _chunks(self, messages: Sequence[Message]) -> int:
+        """Return how many requests an answer with these messages is billed as (SQS-604)."""
+        return self._requests_of(sum([message.size_bytes for message in messages]))
 
-def chunks(messages: Sequence[Message]) -> int:
-    """Return how many requests an answer with these messages is billed as (SQS-604)."""
-    return requests_of(sum([message.size_bytes for message in messages]))
-
-
-def requests_of(size_bytes: int) -> int:
-    """Return how many requests a payload is billed as (SQS-604)."""
-    return 1 if size_bytes <= REQUEST_CHUNK_BYTES else -(-size_bytes // REQUEST_CHUNK_BYTES)
+    def _requests_of(self, size_bytes: int) -> int:
+        """Return how many requests a payload is billed as (SQS-604)."""
+        return 1 if size_bytes <= self._chunk_bytes else -(-size_bytes // self._chunk_bytes)

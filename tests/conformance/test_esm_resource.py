@@ -1177,3 +1177,43 @@ def test_filters_that_apply_later_keep_no_run_going(sim, queue):
     mapping.update_event_source_mapping(filter_criteria=criteria(ODD))
     sim.run()
     assert sim.now == 0
+
+
+# ---- what a review found
+
+
+@pytest.mark.rule("ESM-023")
+def test_an_update_refuses_parameters_of_other_sources_as_creation_does(sim):
+    mapping = sim.create_event_source_mapping(sim.create_queue("orders"), sim.create_function("worker"))
+    sim.run(until=0)
+    with pytest.raises(InvalidParameterValueException) as refusal:
+        mapping.update_event_source_mapping(maximum_retry_attempts=2)
+    assert refusal.value.message == ("Unsupported MaximumRetryAttempts parameter for given event source mapping type.")
+    with pytest.raises(UsageError, match=r"update_event_source_mapping\(\) has no parameter anything"):
+        mapping.update_event_source_mapping(anything=1)
+    mapping.update_event_source_mapping(starting_position=None)
+
+
+@pytest.mark.rule("ESM-031")
+def test_a_mapping_whose_times_do_not_fit_any_more_can_be_switched_off(sim):
+    orders = sim.create_queue("orders", visibility_timeout=60)
+    mapping = sim.create_event_source_mapping(orders, sim.create_function("worker", timeout=60))
+    sim.run(until=0)
+    orders.set_queue_attributes(visibility_timeout=10)
+    with pytest.raises(InvalidParameterValueException, match="is less than Function timeout: 60 seconds"):
+        mapping.update_event_source_mapping(batch_size=5)
+    mapping.update_event_source_mapping(enabled=False)
+    sim.run()
+    assert mapping.state == "Disabled"
+    with pytest.raises(InvalidParameterValueException, match="is less than Function timeout: 60 seconds"):
+        mapping.update_event_source_mapping(enabled=True)
+
+
+@pytest.mark.rule("ESM-035")
+def test_mappings_are_listed_by_whatever_names_their_queue(sim):
+    orders = sim.create_queue("orders")
+    mapping = sim.create_event_source_mapping(orders, sim.create_function("worker"))
+    for named in (orders, "orders", orders.arn, orders.url):
+        (found,) = sim.list_event_source_mappings(named).event_source_mappings
+        assert found.uuid == mapping.uuid
+    assert sim.list_event_source_mappings("nowhere").event_source_mappings == ()

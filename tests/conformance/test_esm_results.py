@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from lambdasim import ColdStartModel, LambdaFaults, RedrivePolicy, ScalingModel, Simulation
+from lambdasim import ColdStartModel, LambdaFaults, RedrivePolicy, ScalingModel, Simulation, SqsCostModel
 from lambdasim.errors.lambda_ import TooManyRequestsException
 
 RBIF = ("ReportBatchItemFailures",)
@@ -659,3 +659,38 @@ def test_other_consumers_compete_with_a_mapping(sim, queue):
     task.cancel()
     sim.run()
     assert runs.bodies == [["0"], ["1"], ["2"], ["3"], ["4"]]
+
+
+@pytest.mark.rule("ESM-280")
+def test_a_delete_of_which_nothing_is_accepted_counts_as_nothing_deleted(sim):
+    queue = sim.create_queue("orders.fifo", visibility_timeout=5, content_based_deduplication=True)
+    worker = sim.create_function("worker", duration=10, timeout=5)
+    mapping = sim.create_event_source_mapping(queue, worker, metrics=("EventCount",))
+    worker.update_function_configuration(timeout=60)
+    queue.send_message("order 1", message_group_id="anna")
+    sim.run(until=12)
+    found = sim.metrics.series("AWS/Lambda", "DeletedEventCount", "Sum", EventSourceMappingUUID=mapping.uuid)
+    assert list(found) == [(0, 0)]
+
+
+@pytest.mark.rule("ESM-055")
+def test_a_queue_that_is_gone_deletes_nothing(sim):
+    queue = sim.create_queue("orders")
+    mapping = sim.create_event_source_mapping(queue, sim.create_function("worker", duration=1))
+    queue.send_message("order 1")
+    sim.run(until=0.5)
+    queue.delete_queue()
+    sim.run()
+    assert mapping.snapshot().deleted_event_count == 0
+
+
+@pytest.mark.rule("ESM-290")
+def test_how_much_a_request_pays_for_can_be_said():
+    sim = Simulation(settings=[SqsCostModel(chunk_bytes=1_000)])
+    orders = sim.create_queue("orders")
+    orders.send_message("x" * 2_001)
+    orders.receive_message()
+    assert (orders.requests, orders.billed_requests) == (2, 6)
+    usual = sim.create_queue("usual", settings=[SqsCostModel()])
+    usual.send_message("x" * 2_001)
+    assert usual.billed_requests == 1
