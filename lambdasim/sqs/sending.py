@@ -18,6 +18,7 @@ from lambdasim.sqs.content import (
     MessageAttributes,
     check_body,
     check_token,
+    is_plain_text,
     parse_message_attributes,
     parse_system_attributes,
     rough_size_bytes,
@@ -232,7 +233,7 @@ class Sending(Resource):
     def _check_body(self, body: object) -> tuple[str, int]:
         if body is self._checked_body and body:
             return self._checked_body, self._checked_size
-        if type(body) is str and body and body.isascii() and body.isprintable():  # as most are: legal
+        if type(body) is str and body and is_plain_text(body):  # as most are: legal
             self._checked_body = body
             self._checked_size = size = len(body)
             return body, size
@@ -248,7 +249,7 @@ class Sending(Resource):
         except TypeError:
             return None
         size = len(together)
-        is_plain = together.isascii() and together.isprintable() and all(bodies)
+        is_plain = is_plain_text(together) and all(bodies)
         return size if is_plain and size <= min(self._max_bytes, self.config.max_payload_bytes) else None
 
     def _draft(
