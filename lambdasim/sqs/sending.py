@@ -106,6 +106,9 @@ class Sending(Resource):
         ):
             if message_body is self._checked_body:
                 size = self._checked_size
+            elif type(message_body) is str and message_body and is_plain_text(message_body):  # as most are: legal
+                self._checked_body = message_body
+                self._checked_size = size = len(message_body)
             else:
                 message_body, size = self._check_body(message_body)
             if size <= self._max_bytes:
@@ -234,11 +237,8 @@ class Sending(Resource):
         """Return the text that the queue keeps, and how many bytes it has."""
         if body is self._checked_body:
             return cast("str", body), self._checked_size
-        if type(body) is str and body and is_plain_text(body):  # as most are: legal
-            text, size = body, len(body)
-        else:
-            text = check_body(body, self.config.invalid_chars)
-            size = len(text) if text.isascii() else len(text.encode())
+        text = check_body(body, self.config.invalid_chars)
+        size = len(text) if text.isascii() else len(text.encode())
         self._checked_body, self._checked_size = text, size
         return text, size
 
