@@ -25,7 +25,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from decimal import Decimal
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any, Final, Protocol, Self
 
 from lambdasim.lambda_.modules import Modules
@@ -223,7 +223,7 @@ class Turn:
         self._names = names
         self._before: Turn | None = None
         self._replaced: list[tuple[dict[str, Any], str, object]] = []
-        self._clocks: dict[str, Any] = {}
+        self._clocks: tuple[Any, ...] = ()
         self._is_in = False
         self._has_companion = False
         self._loop: Any = None  # of asyncio, that runs around us
@@ -257,17 +257,15 @@ class Turn:
     def _put_in(self) -> None:
         self._thread = threading.get_ident()
         self._machine.variables.put_in()
-        library = _clock_library()
-        if library is not None:
-            whole, rest_us = divmod(self._start_us + self.sleeper.now_us, MICROSECONDS)
-            travel = library.travel(whole, tick=False)
+        whole, rest_us = divmod(self._start_us, MICROSECONDS)
+        travel = _travel_to(whole)
+        if travel is not None:
             traveller = travel.start()
             self._travel = (travel, traveller)
-            if rest_us:
-                traveller.shift(dt.timedelta(microseconds=rest_us))
+            traveller.shift(dt.timedelta(0, 0, rest_us + self.sleeper.now_us))
         if self._before is None:
-            self._clocks = {name: getattr(time, name) for name in _REPLACEMENTS}  # a test may have put its own there
-            _replace_clocks(_REPLACEMENTS)
+            self._clocks = _clocks_in(_TIME)  # a test may have put its own there
+            _TIME.update(_REPLACEMENTS)
             if _SETS_ZONE and (time.timezone or time.daylight):
                 self._sets_zone = True
                 os.putenv("TZ", "UTC")
@@ -306,8 +304,8 @@ class Turn:
         for names, name, original in self._replaced:
             names[name] = original
         self._replaced.clear()
-        _replace_clocks(self._clocks)
-        self._clocks = {}
+        _TIME.update(zip(_REPLACEMENTS, self._clocks, strict=False))  # of a turn within another there are none
+        self._clocks = ()
         if self._travel is not None:
             self._travel[0].stop()
             self._travel = None
@@ -339,6 +337,13 @@ def _clock_library() -> Any:
         return importlib.import_module("time_machine")
     except ImportError:
         return None
+
+
+@lru_cache(maxsize=16)
+def _travel_to(second: int) -> Any:
+    """Return what moves the clocks to a second since the Unix epoch each time it is started; None without library."""
+    library = _clock_library()
+    return None if library is None else library.travel(second, tick=False)
 
 
 def warn_about_clock(handler: object) -> None:
@@ -392,11 +397,6 @@ def _modules_of(handler: Any) -> list[dict[str, Any]]:
     return modules
 
 
-def _replace_clocks(functions: Mapping[str, object]) -> None:
-    for name, function in functions.items():
-        setattr(time, name, function)
-
-
 def _sleep(seconds: float, /) -> None:
     """Let time pass: simulated time for a handler, real time for everybody else."""
     turn = _turn
@@ -442,6 +442,10 @@ _REPLACEMENTS: Final[Mapping[str, Any]] = {
     name: _sleep if name == "sleep" else _simulated(function, in_ns=name.endswith("_ns"))
     for name, function in _ORIGINALS.items()
 }
+
+
+_TIME: Final[dict[str, Any]] = vars(time)
+_clocks_in: Final = operator.itemgetter(*_REPLACEMENTS)
 
 
 def _replacement_of(value: object) -> Any:

@@ -23,16 +23,13 @@ class Consumed(Store):
 
     def attach(self, consumer: Consumer) -> None:
         """Put a consumer in line."""
-        if consumer in self._line.former:
-            self._line.former.remove(consumer)
-        self._line.consumers.append(consumer)
+        self._line.attach(consumer)
         self._retime()
 
     def detach(self, consumer: Consumer) -> None:
         """Take a consumer out of the line. What it counted stays counted."""
         if consumer in self._line.consumers:  # it is not after the end of the queue
-            self._line.consumers.remove(consumer)
-            self._line.former.append(consumer)
+            self._line.detach(consumer)
             self._retime()
 
     def take(self, limit: int) -> Flight | None:
@@ -71,12 +68,12 @@ class Consumed(Store):
         self.requests += calls
         self.billed_requests += calls
         self._delete_successes += count
+        by_handle = self._by_handle
         for message in messages:
             message._state = _DELETED
             message._flight = None
-        if self._by_handle:
-            for message in messages:
-                self._by_handle.pop(message._sequence, None)
+            if by_handle:
+                by_handle.pop(message._sequence, None)
         flight.live = 0
         was_full = self.in_flight >= self._inflight_limit
         self.in_flight -= count

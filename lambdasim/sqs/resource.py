@@ -534,9 +534,8 @@ class Resource(Shown):
         self._is_deleted = True
         self._ended_at_us = self.clock.now_us
         self._empty_before = self.background_empty_receives_by_minute()
-        self._line.former.clear()
         consumers = tuple(self._line.consumers)
-        self._line.consumers.clear()  # receives fail from now on, and none of them is an empty one
+        self._line.forget_consumers()  # receives fail from now on, and none of them is an empty one
         self._close()
         for consumer in consumers:
             consumer.queue_is_gone()

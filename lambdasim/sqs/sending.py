@@ -19,6 +19,7 @@ from lambdasim.sqs.content import (
     are_tokens,
     check_body,
     check_token,
+    is_plain_text,
     parse_message_attributes,
     parse_system_attributes,
     rough_size_bytes,
@@ -64,7 +65,7 @@ class _Draft(NamedTuple):
 class Sending(Resource):
     """The part of `Queue` that takes messages in."""
 
-    _checked_body = ""  # senders mostly repeat themselves: the body checked last, and its size
+    _checked_body: object = object()  # senders mostly repeat themselves: the body checked last, and its size
     _checked_size = 0
 
     def send_message(
@@ -104,12 +105,15 @@ class Sending(Resource):
             and message_deduplication_id is None
             and message_group_id is None
         ):
-            if message_body is self._checked_body and message_body:
-                body, size = message_body, self._checked_size
+            if message_body is self._checked_body:
+                size = self._checked_size
+            elif type(message_body) is str and message_body and is_plain_text(message_body):  # as most are: legal
+                self._checked_body = message_body
+                self._checked_size = size = len(message_body)
             else:
-                body, size = self._check_body(message_body)
+                message_body, size = self._check_body(message_body)
             if size <= self._max_bytes:
-                message = self._send(body, size, self._delay_us)
+                message = self._send(message_body, size, self._delay_us)
                 self.requests += 1
                 self.billed_requests += 1 if size <= self._chunk_bytes else self._requests_of(size)
                 return SendMessageResult(message)
@@ -240,16 +244,13 @@ class Sending(Resource):
     # ---- how a send is checked and done
 
     def _check_body(self, body: object) -> tuple[str, int]:
-        if body is self._checked_body and body:
-            return self._checked_body, self._checked_size
-        if type(body) is str and body and body.isascii() and body.isprintable():  # as most are: legal
-            self._checked_body = body
-            self._checked_size = size = len(body)
-            return body, size
-        checked = check_body(body, self.config.invalid_chars)
-        self._checked_body = checked
-        self._checked_size = len(checked) if checked.isascii() else len(checked.encode())
-        return checked, self._checked_size
+        """Return the text that the queue keeps, and how many bytes it has."""
+        if body is self._checked_body:
+            return cast("str", body), self._checked_size
+        text = check_body(body, self.config.invalid_chars)
+        size = len(text) if text.isascii() else len(text.encode())
+        self._checked_body, self._checked_size = text, size
+        return text, size
 
     def _plain_size(self, bodies: list[Any]) -> int | None:
         """Return the size of bodies that are legal whatever their limit; None: look at each."""
@@ -258,7 +259,7 @@ class Sending(Resource):
         except TypeError:
             return None
         size = len(together)
-        is_plain = together.isascii() and together.isprintable() and all(bodies)
+        is_plain = is_plain_text(together) and all(bodies)
         return size if is_plain and size <= min(self._max_bytes, self.config.max_payload_bytes) else None
 
     def _plain_fifo_entries(self, entries: object) -> list[list[Any]] | None:

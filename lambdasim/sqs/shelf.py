@@ -459,6 +459,13 @@ class Shelf:
             self._history.note(now_us, (self.visible, self.in_flight, self.delayed))
             self._border_us = now_us + 1
 
+    def _begin_run(self, size: int, now_us: int) -> None:
+        """Take down the size of a send that differs from the one before."""
+        self._note_sizes()
+        self._size_run, self._size_times, self._size_at_us = size, 1, now_us
+        if size > self.largest_body_bytes:
+            self.largest_body_bytes = size
+
     def _note_sizes(self) -> None:
         if self._size_times:
             self._sent_sizes.add(self._size_at_us, self._size_run, self._size_times)
