@@ -159,6 +159,7 @@ def test_waiting_for_the_name_can_be_switched_off(world):
     [
         f"{URL}/orders",
         f"{URL}/orders/",
+        "https://sqs.amazonaws.com/123456789012/orders",
         "https://queue.amazonaws.com/123456789012/orders",
         "https://us-east-1.queue.amazonaws.com/123456789012/orders",
         "http://localhost:4566/123456789012/orders",
