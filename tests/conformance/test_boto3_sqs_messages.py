@@ -8,7 +8,6 @@ import pytest
 from botocore.config import Config
 
 from lambdasim import RedrivePolicy, Simulation, SqsConfig, SqsFaults
-from lambdasim.errors import ResponseLostError
 from tests.bridge import Bridge, answered, assert_refused, bodies, error_of, refusal
 
 TRACE = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
@@ -543,17 +542,6 @@ def test_throttled_calls(protocol):
     with pytest.raises(sqs.exceptions.RequestThrottled):
         sqs.send_message(QueueUrl=url, MessageBody="a")
     assert ("RequestThrottled", "Rate exceeded") == error_of(sqs.receive_message, QueueUrl=url)
-
-
-@pytest.mark.rule("SQS-170", "SQS-216")
-@pytest.mark.parametrize("knob", ["lost_send_ack_probability", "lost_receive_response_probability"])
-def test_lost_answers_leave_the_bridge(world, knob):
-    """They are no answer of SQS; whoever carries the requests shows them as time-outs."""
-    sim, sqs = world(faults=SqsFaults(**{knob: 1.0}))
-    url = sqs.create_queue(QueueName="orders")["QueueUrl"]
-    with pytest.raises(ResponseLostError):
-        sqs.send_message(QueueUrl=url, MessageBody="a") and sqs.receive_message(QueueUrl=url)
-    assert 1 == sim.queue("orders").sent
 
 
 @pytest.mark.rule("SQS-005")

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from lambdasim import Simulation, SqsConfig
+from lambdasim import Simulation, SqsConfig, SqsFaults
 from lambdasim.bridges.records import Call, Protocol
 from lambdasim.bridges.sqs import SqsService, UnknownOperationException
-from lambdasim.errors import AwsError, ParamValidationError, UsageError
+from lambdasim.errors import AwsError, ParamValidationError, ResponseLostError, UsageError
 from lambdasim.errors.sqs import (
     InvalidAddress,
     MissingRequiredParameterException,
@@ -97,6 +97,17 @@ def test_types_that_no_client_would_send(queue, service, operation, parameters):
 def test_call_without_a_queue(service):
     with pytest.raises(MissingRequiredParameterException, match="QueueUrl"):
         ask(service, "PurgeQueue")
+
+
+@pytest.mark.rule("SQS-170", "SQS-216")
+@pytest.mark.parametrize("knob", ["lost_send_ack_probability", "lost_receive_response_probability"])
+def test_lost_answers_are_no_answers_of_sqs(knob):
+    """Whoever carries the requests shows them as time-outs."""
+    sim = Simulation(faults=SqsFaults(**{knob: 1.0}))
+    queue, service = sim.create_queue("orders"), SqsService(sim)
+    with pytest.raises(ResponseLostError):
+        ask(service, "SendMessage", QueueUrl=URL, MessageBody="a") and ask(service, "ReceiveMessage", QueueUrl=URL)
+    assert 1 == queue.sent
 
 
 # ---- whose queue
