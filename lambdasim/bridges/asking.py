@@ -102,7 +102,14 @@ class Asked(NamedTuple):
         return as_datetime(self.simulation.clock.start_us + at_us)
 
     def page(
-        self, items: Iterable[T], key: Callable[[T], str], show: Callable[[T], Any], member: str, *, size: int
+        self,
+        items: Iterable[T],
+        key: Callable[[T], str],
+        show: Callable[[T], Any],
+        member: str,
+        *,
+        size: int = LIST_MAX,
+        most: int = _MAX_ITEMS,
     ) -> Answer:
         """
         Return a page of a list, as `Marker` and `MaxItems` ask for it.
@@ -113,12 +120,13 @@ class Asked(NamedTuple):
             show: What the answer has of an item.
             member: Of the answer.
             size: What a page has at most.
+            most: What may be asked for.
         Raises:
             ValidationException: Too many items, or none, are asked for.
             InvalidParameterValueException: No marker of a list.
         """
         wanted = self.get("MaxItems", size)
-        check_range("maxItems", wanted, 1, _MAX_ITEMS)
+        check_range("maxItems", wanted, 1, most)
         marker = self.get("Marker")
         after = None if marker is None else _read_marker(marker)
         left = [item for item in items if after is None or key(item) > after]

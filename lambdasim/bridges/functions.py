@@ -21,7 +21,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import ClassVar, Final
 
-from lambdasim.bridges.asking import LIST_MAX, Answer, Asked, check_length, check_pattern, check_revision, check_word
+from lambdasim.bridges.asking import Answer, Asked, check_length, check_pattern, check_revision, check_word
 from lambdasim.bridges.deployments import (
     CREATING,
     DESCRIPTION_MAX,
@@ -209,7 +209,6 @@ class Functions:
             lambda one: f"{one.function_name}:{_order_of(one)}",
             lambda one: listed(asked, one),
             "Functions",
-            size=LIST_MAX,
         )
 
     def update_function_code(self, asked: Asked) -> Answer:
@@ -281,7 +280,6 @@ class Functions:
             _order_of,
             lambda one: listed(asked, one),
             "Versions",
-            size=LIST_MAX,
         )
 
     def create_alias(self, asked: Asked) -> Answer:
@@ -321,7 +319,7 @@ class Functions:
     def list_aliases(self, asked: Asked) -> Answer:
         """List aliases by name."""
         aliases = asked.function().list_aliases(asked.get("FunctionVersion"))
-        return asked.page(aliases, lambda alias: alias.name, _alias, "Aliases", size=LIST_MAX)
+        return asked.page(aliases, lambda alias: alias.name, _alias, "Aliases")
 
     def get_account_settings(self, asked: Asked) -> Answer:
         """Return the quotas of the account and what is in use."""

@@ -68,7 +68,7 @@ class Concurrency:
             lambda one: one.function_arn,
             lambda one: _provisioned(asked, one) | {"FunctionArn": one.function_arn},
             "ProvisionedConcurrencyConfigs",
-            size=LIST_MAX,
+            most=LIST_MAX,
         )
 
 
@@ -166,7 +166,7 @@ class Invocations:
             lambda config: config.function_arn,
             lambda config: _event_config(asked, config),
             "FunctionEventInvokeConfigs",
-            size=LIST_MAX,
+            most=LIST_MAX,
         )
 
 

@@ -54,6 +54,9 @@ class Mappings:
             raise InvalidParameterValueException(msg)
         check_pattern("eventSourceArn", source, _ARN_PATTERN, fits=_is_arn(source) is not None)
         reference = parse_reference(asked.parameters["FunctionName"])
+        if reference.region not in (None, asked.region):
+            msg = "Function does not exist"
+            raise InvalidParameterValueException(msg)
         function_arn = asked.arn(reference)
         if reference.qualifier is not None:
             function_arn = f"{function_arn}:{reference.qualifier}"

@@ -92,7 +92,7 @@ class Configured(Admission):
         self.is_deleted = False
         self._on_close: Callable[[Any], object] = _nobody_hears  # called with the function once it is deleted
         self._event_configs: dict[str, EventInvokeConfig] = {}  # by qualifier
-        self._is_changed = True  # whether $LATEST differs from the version published last
+        self._published: tuple[Code, Configuration] | None = None  # `$LATEST` when it was published last
         self._last_number = 0
         self._alias_revisions = clock.identifiers.series("alias revision", arn)
         self._check_execution(code)
@@ -344,7 +344,6 @@ class Configured(Admission):
         for target in self._targets.values():
             if target.version is before:  # `$LATEST` by name, or by an alias
                 target.version = self.latest
-        self._is_changed = True
         self._retire(before.environments)
 
     def _check_execution(self, code: Code) -> None:
@@ -369,14 +368,15 @@ class Configured(Admission):
         """
         self._guard()
         last = self._versions.get(str(self._last_number))
-        if self._is_changed or last is None:
+        current = self.latest.code, self.latest.configuration
+        if last is None or current != self._published:
             self._last_number += 1
             number = str(self._last_number)
             configuration = self.latest.configuration
             if description:
                 configuration = evolve(configuration, description=description)
             last = self._versions[number] = self._deploy(number, self.latest.code, configuration)
-            self._is_changed = False
+            self._published = current
         return last.describe(f"{self.arn}:{last.number}")
 
     def list_versions_by_function(self) -> tuple[FunctionConfiguration, ...]:

@@ -39,6 +39,14 @@ class Package:
     def __init__(self, content: bytes) -> None:
         self.content = content
 
+    def __eq__(self, other: object) -> bool:
+        """Whether the other one is the same to the byte: what was uploaded twice is no change."""
+        return isinstance(other, Package) and other.content == self.content
+
+    def __hash__(self) -> int:
+        """Return what it is found by among others."""
+        return len(self.content)
+
     def __repr__(self) -> str:
         """Show how large it is."""
         return f"<package of {self.size} bytes>"

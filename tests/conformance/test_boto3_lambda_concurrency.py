@@ -121,6 +121,13 @@ def test_what_is_made_ahead_is_listed(client):
         FunctionName="worker", PaginationConfig={"PageSize": 1}
     )
     assert [1, 1] == [len(page["ProvisionedConcurrencyConfigs"]) for page in pages]
+    message = (
+        "1 validation error detected: Value '51' at 'maxItems' failed to satisfy constraint: Member must have value "
+        "less than or equal to 50"
+    )
+    for operation in ("list_provisioned_concurrency_configs", "list_function_event_invoke_configs"):
+        with refused("ValidationException", message):
+            getattr(client, operation)(FunctionName="worker", MaxItems=51)
 
 
 @pytest.mark.rule("LAM-171")

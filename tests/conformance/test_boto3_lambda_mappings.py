@@ -159,6 +159,11 @@ def test_all_names_of_a_function(client, name, arn):
         ({"EventSourceArn": "orders"}, "ValidationException", None),
         ({"FunctionName": "nobody"}, "InvalidParameterValueException", "Function does not exist"),
         ({"FunctionName": "worker:7"}, "InvalidParameterValueException", "Function does not exist"),
+        (
+            {"FunctionName": arn_of(region="eu-west-1")},
+            "InvalidParameterValueException",
+            "Function does not exist",
+        ),
         ({"EventSourceArn": "arn:aws:s3:::bucket"}, "InvalidParameterValueException", "Unrecognized event source."),
         (
             {"EventSourceArn": f"{QUEUE}2"},

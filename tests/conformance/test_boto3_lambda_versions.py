@@ -47,6 +47,17 @@ def test_versions_are_numbered_and_one_without_a_change_is_answered_again(client
     assert ["$LATEST", "1", "2"] == versions(client)
 
 
+@pytest.mark.rule("LAM-026")
+def test_what_is_sent_again_is_no_change(client):
+    create(client, "again", Publish=True)
+    again = client.update_function_code(FunctionName="again", ZipFile=zipped(app=ECHO), Publish=True)
+    assert "1" == again["Version"]
+    client.update_function_configuration(FunctionName="again", Timeout=3)
+    assert "1" == client.publish_version(FunctionName="again")["Version"]
+    client.update_function_configuration(FunctionName="again", Timeout=4)
+    assert "2" == client.publish_version(FunctionName="again")["Version"]
+
+
 def test_a_published_version_can_be_waited_for(sim, client):
     client.publish_version(FunctionName="worker")
     client.get_waiter("published_version_active").wait(FunctionName="worker", Qualifier="1")

@@ -118,7 +118,10 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
     ),
     ("UpdateFunctionCode", {"FunctionName": "stored", **S3}),
     ("UpdateFunctionCode", {"FunctionName": "image", "ImageUri": "image:2"}),
-    ("UpdateFunctionConfiguration", {"FunctionName": "worker", "RevisionId": REVISION, **ALL_CONFIGURED}),
+    (
+        "UpdateFunctionConfiguration",
+        {"FunctionName": "worker", "RevisionId": REVISION, **ALL_CONFIGURED, "Description": "works better"},
+    ),
     ("UpdateFunctionConfiguration", {"FunctionName": "image", "ImageConfig": IMAGE}),
     (
         "PublishVersion",

@@ -164,6 +164,13 @@ def test_what_a_package_has_not_is_not_found(sim):
     ] == answer(sim, {"app.py": code, "d/__init__.py": ""})
 
 
+def test_packages_are_the_same_if_they_are_to_the_byte():
+    same = {Package(b"abc"), Package(b"abc")}
+    assert 1 == len(same)
+    assert Package(b"abc") != Package(b"abd")
+    assert Package(b"abc") != b"abc"
+
+
 def test_a_package_shows_its_size():
     assert "<package of 3 bytes>" == repr(Package(b"abc"))
 
