@@ -27,7 +27,7 @@ from lambdasim.lambda_.limits import FUNCTION_SETTINGS, DurationLike
 from lambdasim.lambda_.names import check_qualifier, one_qualifier
 from lambdasim.lambda_.registry import AccountSettings, Functions, LambdaEndpoint, ListFunctionsResult
 from lambdasim.lambda_.remote import Remote, Wire
-from lambdasim.lambda_.version import Handler, check_range
+from lambdasim.lambda_.version import Code, Handler, check_range
 from lambdasim.metrics import Metrics
 from lambdasim.settings import Settings
 from lambdasim.sqs import Endpoint, Queue, Registry, SqsConfig, SqsFaults
@@ -420,6 +420,9 @@ class Simulation:
         log_group: str | None = None,
         dead_letter_target_arn: str | Queue | None = None,
         description: str = "",
+        zip_file: bytes | None = None,
+        details: Mapping[str, Any] | None = None,
+        tags: Mapping[str, str] | None = None,
         faults: LambdaFaults | AsyncFaults | None = None,
         settings: Iterable[object] = (),
         region: str | None = None,
@@ -460,6 +463,9 @@ class Simulation:
             log_group=log_group,
             dead_letter_target_arn=dead_letter_target_arn,
             description=description,
+            zip_file=zip_file,
+            details=details,
+            tags=tags,
             faults=lambda_part(faults),
             async_faults=async_part(faults),
             settings=settings,
@@ -527,6 +533,43 @@ class Simulation:
         """
         self._functions.register(arn, target)
 
+    def register_handler(
+        self,
+        ref: str,
+        handler: Handler | None = None,
+        *,
+        init: Callable[[], Any] | None = None,
+        execution: str | None = None,
+        duration: DurationLike | None = None,
+        failure_rate: float = 0.0,
+    ) -> None:
+        """
+        Say what runs in functions that clients of boto3 create from now on, whatever code they send.
+
+        Args:
+            ref: The name of a function, or else the text of its `Handler`, such as `"app.handler"`.
+            handler: A function of event and context; None for functions that take their time and succeed.
+            init, execution, duration, failure_rate: As of `create_function`.
+        Raises:
+            UsageError: No handler, or a value that means nothing here.
+        """
+        if not isinstance(ref, str):
+            msg = f"register_handler({ref!r}): give the name of a function, or the text of its Handler"
+            raise UsageError(msg)
+        if isinstance(handler, str):
+            msg = f"register_handler({ref!r}, {handler!r}): give the function itself; texts are found in what is sent"
+            raise UsageError(msg)
+        self._functions.register_code(
+            ref,
+            Code(
+                handler=handler,
+                init=init,
+                execution=cast("Any", self.execution if execution is None else execution),
+                duration=duration,
+                failure_rate=failure_rate,
+            ),
+        )
+
     def remote(self, obj: T, latency: Duration = 0) -> T:
         """
         Return *obj* as it is behind a wire.
@@ -584,6 +627,7 @@ class Simulation:
         enabled: bool = True,
         metrics: Sequence[str] = (),
         kms_key_arn: str | None = None,
+        tags: Mapping[str, str] | None = None,
         faults: EsmFaults | Faults | None = None,
         settings: Iterable[object] = (),
         **others: object,
@@ -625,6 +669,7 @@ class Simulation:
             enabled=enabled,
             metrics=metrics,
             kms_key_arn=kms_key_arn,
+            tags=tags,
             faults=esm_part(self.faults if faults is None else faults),
             settings=narrower,
             siblings=self._mappings.values(),

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from lambdasim.bridges.records import Call
     from lambdasim.simulation import Simulation
 
-_NOT_MEMBERS: Final = frozenset({"message", "reason"})
+# Attributes of our errors that are no members of AWS's: the text has one of its own, and where a filter is at fault.
+_NOT_MEMBERS: Final = frozenset({"message", "reason", "path", "filter_index"})
+_REASONED: Final = "TooManyRequestsException"  # the shape that has a reason; elsewhere it is an explanation of ours
 
 
 class Bridge:
@@ -105,7 +107,7 @@ def _in_region(call: Call, region: str | None) -> Call:
 
 def _failure(error: AwsError) -> Any:
     members = {name: value for name, value in vars(error).items() if name not in _NOT_MEMBERS and value is not None}
-    if error.reason is not None:
+    if error.reason is not None and error.shape == _REASONED:
         members["Reason"] = error.reason
     return _library("lambdasim.bridges.records").Failure(
         error.code, error.shape, error.message, error.http_status, error.sender_fault, members

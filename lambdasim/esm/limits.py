@@ -37,6 +37,7 @@ OTHER_SOURCES: Final = {
     "amazon_managed_kafka_event_source_config": "AmazonManagedKafkaEventSourceConfig",
     "self_managed_kafka_event_source_config": "SelfManagedKafkaEventSourceConfig",
     "document_db_event_source_config": "DocumentDBEventSourceConfig",
+    "logging_config": "LoggingConfig",
 }
 
 

@@ -45,6 +45,7 @@ from lambdasim.filtering.criteria import parse_criteria
 from lambdasim.lambda_ import Function
 from lambdasim.lambda_.configured import NOT_GIVEN
 from lambdasim.lambda_.names import LATEST
+from lambdasim.lambda_.tags import Tags, check_tags
 from lambdasim.lambda_.targets import Target
 from lambdasim.lambda_.version import check_range
 from lambdasim.settings import Settings
@@ -155,6 +156,7 @@ class EventSourceMapping:
         enabled: Whether it polls.
         metrics: `("EventCount",)` publishes the counts of events as metrics.
         kms_key_arn: Kept, and shown; it changes nothing else (FLT-017).
+        tags: Texts by name.
         faults: What may go wrong here.
         settings: `ScalingModel`, `PollModel`, `BatchWindowModel`, `BackoffModel`, `ThrottleRetry`, `ProvisionedModel`,
             `LifecycleModel`, `FilterModel`, at most one of each.
@@ -187,6 +189,7 @@ class EventSourceMapping:
         enabled: bool = True,
         metrics: Sequence[str] = (),
         kms_key_arn: str | None = None,
+        tags: Mapping[str, str] | None = None,
         faults: EsmFaults | None = None,
         settings: Iterable[object] | Settings = (),
         siblings: Iterable[EventSourceMapping] = (),
@@ -218,6 +221,7 @@ class EventSourceMapping:
                 "kms_key_arn": kms_key_arn,
             },
         )
+        checked_tags = check_tags({} if tags is None else tags)
         _refuse_twin(queue, function, qualifier, siblings)
 
         self.clock: Clock = queue.clock
@@ -227,6 +231,7 @@ class EventSourceMapping:
         self.target: Target = target
         self.configuration: MappingConfiguration = configuration
         self.filters: Filters = filters
+        self._tags = Tags(checked_tags)
         self._siblings = siblings
         self._find_function = find_function
         self._await_queue = await_queue
@@ -519,6 +524,26 @@ class EventSourceMapping:
         self.state_transition_reason = _USER
         self._disable("Deleting", self._lifecycle.deleting_s, self._end_deleting)
         return self.get_event_source_mapping()
+
+    def tag_resource(self, tags: Mapping[str, str]) -> None:
+        """
+        Add tags, or give them other values.
+
+        Raises:
+            InvalidParameterValueException: No tags, or more than 50 then.
+        """
+        self._guard()
+        self._tags.add(tags)
+
+    def untag_resource(self, tag_keys: Sequence[str]) -> None:
+        """Remove tags; keys that are not there are passed over."""
+        self._guard()
+        self._tags.remove(tag_keys)
+
+    def list_tags(self) -> dict[str, str]:
+        """Return the tags."""
+        self._guard()
+        return self._tags.as_dict()
 
     def check_configuration(
         self, *, expected_groups: int | None = None, seconds_per_record: Duration | None = None

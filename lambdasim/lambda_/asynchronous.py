@@ -194,13 +194,12 @@ class Eventful(Configured):
         pool: ConcurrencyPool,
         settings: Settings,
         faults: LambdaFaults,
-        architecture: str,
         code: Code,
         configuration: Configuration,
         async_faults: AsyncFaults,
         directory: Directory,
     ) -> None:
-        super().__init__(name, arn, region, clock, pool, settings, faults, architecture, code, configuration)
+        super().__init__(name, arn, region, clock, pool, settings, faults, code, configuration)
         model = self._async = settings.get(AsyncModel)
         self._directory = directory
         self.companion = directory.companion

@@ -23,7 +23,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from decimal import Decimal
 from functools import cache, lru_cache, partial
 from typing import Any, Final, Protocol, Self
@@ -165,15 +165,56 @@ class Companion(Protocol):
         ...
 
 
+def _note_nothing(_line: str) -> None:
+    """Stand for the log of a turn that is over."""
+
+
+class Copied:
+    """A stream of the process, of which the lines that are written to it are noted in a log too."""
+
+    __slots__ = ("_begun", "note", "stream")
+
+    def __init__(self) -> None:
+        self.stream: Any = None  #: where all of it goes on to
+        self.note: Callable[[str], object] = _note_nothing  #: takes each line, without its end
+        self._begun = ""
+
+    def write(self, text: str) -> int:
+        """Write a text."""
+        if self.stream is not None:
+            self.stream.write(text)
+        *lines, self._begun = (self._begun + text).split("\n")
+        for line in lines:
+            self.note(line)
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write several texts."""
+        for line in lines:
+            self.write(line)
+
+    def end(self) -> None:
+        """Note a line that was begun, and let go of the log."""
+        begun, self._begun = self._begun, ""
+        if begun:
+            self.note(begun)
+        self.note = _note_nothing
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what the stream has beside this."""
+        return getattr(self.stream, name)
+
+
 class Machine:
     """What the code in one execution environment sees, turn after turn."""
 
-    __slots__ = ("companion", "loop", "modules", "variables")
+    __slots__ = ("companion", "copies", "loop", "modules", "variables")
 
     def __init__(
         self, own: Mapping[str, str], modules: Modules | None = None, companion: Companion | None = None
     ) -> None:
         self.companion = companion
+        self.copies = Copied(), Copied()  #: of what it prints, and of its errors
         self.loop: Any = None  #: the event loop of asyncio in which its code is suspended, if it is
         self.variables = Variables(own)
         self.modules = modules  #: those below the import root; None where handlers are given as objects
@@ -198,6 +239,7 @@ class Turn:
         sleeper: What its sleeps mean.
         start_us: The instant of zero, since the Unix epoch.
         names: Where its module has imported sleeps and clocks by name.
+        note: Takes each line that it prints.
     """
 
     __slots__ = (
@@ -208,19 +250,30 @@ class Turn:
         "_loop",
         "_machine",
         "_names",
+        "_note",
         "_replaced",
         "_sets_zone",
         "_start_us",
+        "_streams",
         "_thread",
         "_travel",
         "sleeper",
     )
 
-    def __init__(self, machine: Machine, sleeper: Sleeper, start_us: int, names: Names = ()) -> None:
+    def __init__(
+        self,
+        machine: Machine,
+        sleeper: Sleeper,
+        start_us: int,
+        names: Names = (),
+        note: Callable[[str], object] = _note_nothing,
+    ) -> None:
         self._machine = machine
         self.sleeper = sleeper
         self._start_us = start_us
         self._names = names
+        self._note = note
+        self._streams: tuple[Any, Any] | None = None
         self._before: Turn | None = None
         self._replaced: list[tuple[dict[str, Any], str, object]] = []
         self._clocks: tuple[Any, ...] = ()
@@ -281,6 +334,10 @@ class Turn:
             if self._loop is not self._machine.loop:
                 events._set_running_loop(self._machine.loop)
         self._is_in = True
+        self._streams = out, err = sys.stdout, sys.stderr
+        sys.stdout, sys.stderr = copies = self._machine.copies
+        copies[0].stream, copies[1].stream = out, err
+        copies[0].note = copies[1].note = self._note
         if self._machine.modules is not None:
             self._machine.modules.put_in()
         if self._machine.companion is not None:
@@ -295,6 +352,10 @@ class Turn:
             self._has_companion = False
         if self._machine.modules is not None:
             self._machine.modules.take_out()
+        if self._streams is not None:
+            (sys.stdout, sys.stderr), self._streams = self._streams, None
+            for copied in self._machine.copies:
+                copied.end()
         events = sys.modules.get("asyncio.events")
         if events is not None and self._is_in:
             self._machine.loop = events._get_running_loop()
