@@ -475,7 +475,7 @@ class EventSourceMapping:
             "kms_key_arn": kms_key_arn,
         }
         changes = {name: value for name, value in given.items() if value is not NOT_GIVEN}
-        target = self.function if function is NOT_GIVEN else function
+        target = self._look_up() if function is NOT_GIVEN else function
         named = self.qualifier if qualifier is NOT_GIVEN and function is NOT_GIVEN else qualifier
         named = None if named is NOT_GIVEN or named == LATEST else named
         is_named = function is not NOT_GIVEN or qualifier is not NOT_GIVEN
@@ -612,6 +612,13 @@ class EventSourceMapping:
         if self.state not in ("Enabled", "Disabled"):
             msg = f"Cannot {operation} the event source mapping because it is in use."
             raise ResourceInUseException(msg)
+
+    def _look_up(self) -> Function:
+        """Return the function of that name, which may have been deleted and made again (ESM-067)."""
+        found = None
+        if self.function.is_deleted and self._find_function is not None:
+            found = self._find_function(self.function.arn)
+        return self.function if found is None else found[0]
 
     def find_again(self, terms: Terms) -> bool:
         """Look up by its name what a batch is for, as each invoke does (ESM-067); return whether there is one."""

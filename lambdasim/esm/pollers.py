@@ -211,8 +211,7 @@ class Pollers:
             self._set_target(float(self._initial))
             self._make_slots()
             self._time_economy()
-        if self.queue.visible:
-            self.notice_backlog()
+        self._notice_demand()
         self._time_head()
 
     def use_filters(self, filters: Filters) -> None:
@@ -375,6 +374,11 @@ class Pollers:
         """Messages are left that nobody waits for: the next growth tick will find demand (ESM-103)."""
         if self._growth is None and self.target < self.cap and self.phase is Phase.ACTIVE:
             self._time_growth(inclusive=not self.clock.has_passed(Priority.GROWTH.value, self.mapping.number))
+
+    def _notice_demand(self) -> None:
+        """Let the target, which is below the cap again, grow with the demand that there is already (ESM-103)."""
+        if self._demand_at_us >= self.clock.now_us if self._is_eager else self.queue.visible:
+            self.notice_backlog()
 
     def count_empty_receives(self) -> int:
         """Return how many receives from this queue have ended empty by now (ESM-082, ESM-290)."""
@@ -1188,6 +1192,7 @@ class Pollers:
         self.waits = bool(self._gathering or waiting)
         self._advance(at_wake=False)
         self._time_head()
+        self._notice_demand()
 
     def _time_growth(self, *, inclusive: bool) -> None:
         """Put the next growth tick on the agenda, one at this very instant only if *inclusive*."""
@@ -1259,8 +1264,7 @@ class Pollers:
         self.control_end_us += self._control_period_us
         if self.target < before:
             self._time_head()
-            if self._demand_at_us >= self.clock.now_us if self._is_eager else self.queue.visible:
-                self.notice_backlog()
+            self._notice_demand()
 
     # ---- provisioned mode (ESM-250 to ESM-256)
 

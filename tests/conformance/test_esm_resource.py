@@ -1070,6 +1070,21 @@ def test_what_runs_when_lambda_stops_a_mapping_runs_to_its_end(sim, queue):
     assert (mapping.state, queue.snapshot().deleted) == ("Disabled", 1)
 
 
+@pytest.mark.rule("ESM-030", "ESM-031", "ESM-067")
+@pytest.mark.usefixtures("worker")
+def test_a_change_looks_at_the_timeout_of_the_function_that_has_the_name_now(sim, queue):
+    """Deleted and made again since the last invoke: what the one of before was told does not count."""
+    mapping = settled(sim, queue)
+    sim.function("worker").delete_function()
+    again = sim.create_function("worker", timeout=31)
+    text = "^Queue visibility timeout: 30 seconds is less than Function timeout: 31 seconds$"
+    with pytest.raises(InvalidParameterValueException, match=text):
+        mapping.update_event_source_mapping(batch_size=5)
+    again.update_function_configuration(timeout=30)
+    assert mapping.update_event_source_mapping(batch_size=5).batch_size == 5
+    assert mapping.function is again
+
+
 @pytest.mark.rule("ESM-030", "ESM-055")
 def test_a_mapping_of_a_deleted_function_can_be_disabled_and_deleted(sim, queue, worker):
     mapping = settled(sim, queue)

@@ -322,6 +322,27 @@ def test_a_message_that_is_received_at_the_instant_of_the_tick_is_no_demand(sim)
     assert limits(sim, mapping) == []
 
 
+@pytest.mark.rule("ESM-103", "ESM-101")
+@pytest.mark.parametrize("way", ["a slot retires", "the cap is raised"])
+def test_a_receive_at_the_cap_is_demand_when_the_target_is_below_it_again_before_the_tick(sim, way):
+    """Ticks are at 60 s, 120 s, …; the receive at 79 s is demand at 120 s, whatever brought the target below the cap."""
+    model = ScalingModel(demand="nonempty_receive", ramp="step", step_per_minute=2, initial=1)
+    cap = 3 if way == "a slot retires" else 2
+    queue, mapping = busy_mapping(sim, 1, duration=250, maximum_concurrency=cap, settings=[model])
+    sim.call_at(79, queue.send_message, "order")
+    sim.run(until=79)
+    assert seen(mapping) == ("active", cap, cap)
+    sim.run(until=80)
+    if way == "a slot retires":
+        assert seen(mapping) == ("active", 2, 2)  # S7
+    else:
+        mapping.update_event_source_mapping(maximum_concurrency=3)
+    sim.run(until_us=120_000_000 - 1)
+    assert mapping.snapshot().target == 2
+    sim.run(until=120)
+    assert seen(mapping) == ("active", 3, 3)
+
+
 @pytest.mark.rule("ESM-103", "ESM-104", "ESM-011")
 def test_eager_demand_is_a_receive_since_the_last_tick_that_returned_a_message(sim):
     queue, mapping = busy_mapping(sim, 0, settings=[ScalingModel.EAGER])
