@@ -37,9 +37,11 @@ def make(batch, handle, trace=0):
     return sim, queue
 
 
-def ours(messages: int, *, batch: int = BATCH, handle=handler, trace: int = 0, measure=rate) -> float:
-    """Messages per second, or what else is measured, sent by callbacks of ten each, with bodies that differ."""
-    texts = bodies(messages)
+def ours(
+    messages: int, *, batch: int = BATCH, handle=handler, trace: int = 0, one_body: bool = False, measure=rate
+) -> float:
+    """Messages per second, or what else is measured, sent by callbacks of ten each; bodies differ, if not said."""
+    texts = ["x" * 256] * messages if one_body else bodies(messages)
     gap_us = gap_of(batch) * PER_INSTANT
     queue = None
 
@@ -114,21 +116,22 @@ def sides_of(batch: int, measure=rate) -> dict:
 
 
 def speed_of(batch: int) -> Group:
-    name, is_usual = name_of(batch), batch == BATCH
-    sides = sides_of(batch)
-    rows = [Row(f"{name}: Python handler, whole event", "handler", "lean", Aim(0.6) if is_usual else None)]
-    if is_usual:
-        sides["trace"] = partial(ours, trace=10_000)
-        rows.append(Row(f"{name}: the same with trace, beside without", "trace", "handler", Aim(0.65)))
-    rows += [
-        Row(f"{name}: handler=None", "no handler", "lean", Aim(1.6) if is_usual else None),
-        Row(f"{name}: handler=None, beside lean without event", "no handler", "lean, no event"),
-        Row(f"{name}: Python handler, beside SimPy", "handler", "simpy"),
-        Row(f"{name}: handler=None, beside SimPy without event", "no handler", "simpy, no event"),
-        Row(f"floor: {name}, lean without event, beside lean", "lean, no event", "lean"),
-        Row(f"floor: {name}, SimPy, beside lean", "simpy", "lean"),
-    ]
-    return Group(sides=sides, rows=tuple(rows), size={1: 30_000, BATCH: 150_000}.get(batch, 200_000))
+    name, floor = name_of(batch), "floor" if batch == BATCH else f"floor, batch {batch:,}"
+    handler_aim, no_handler_aim = (Aim(0.6), Aim(1.6)) if batch == BATCH else (None, None)
+    return Group(
+        sides=sides_of(batch),
+        rows=(
+            Row(f"{name}: Python handler, whole event", "handler", "lean", handler_aim),
+            Row(f"{name}: handler=None", "no handler", "lean", no_handler_aim),
+            Row(f"{name}: handler=None, beside lean without event", "no handler", "lean, no event"),
+            Row(f"{name}: Python handler, beside SimPy", "handler", "simpy"),
+            Row(f"{name}: handler=None, beside SimPy without event", "no handler", "simpy, no event"),
+            Row(f"{floor}: lean without event, beside lean", "lean, no event", "lean"),
+            Row(f"{floor}: SimPy, beside lean", "simpy", "lean"),
+        ),
+        size={1: 30_000, BATCH: 150_000}.get(batch, 200_000),
+        rounds=99 if batch == BATCH else 3,
+    )
 
 
 def beside_moto(batch: int) -> Group:
@@ -172,7 +175,22 @@ def peak_of(batch: int) -> Group:
 
 
 GROUPS = (
-    *(speed_of(batch) for batch in (BATCH, 1, 1_000)),
+    speed_of(BATCH),
+    Group(
+        sides={
+            "handler": ours,
+            "trace": partial(ours, trace=10_000),
+            "no handler": partial(ours, handle=None),
+            "one body": partial(ours, handle=None, one_body=True),
+        },
+        rows=(
+            Row("pipeline: Python handler, with trace, beside without", "trace", "handler", Aim(0.65)),
+            Row("pipeline: handler=None, one body for all, beside bodies that differ", "one body", "no handler"),
+        ),
+        size=100_000,
+    ),
+    speed_of(1),
+    speed_of(1_000),
     Group(
         sides={
             "lean": partial(lean, per_instant=1),

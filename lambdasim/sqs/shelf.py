@@ -178,6 +178,9 @@ class Shelf:
             first_us = min(self._ages.kept_since_us(message) for message in messages) + self._retention_us
             assert self._expiry is not None, f"{self.name}: nothing will expire at {first_us}"
             assert self._expiry.at_us <= max(first_us, now_us), f"{self.name}: the expiry comes after {first_us}"
+        line = self._line
+        alone = line.consumers[0] if len(line.consumers) == 1 and not line.polls else None
+        assert line.alone is alone, f"{self.name}: who is alone in line is wrong"
         if self._groups is not None:
             self._groups.check_invariants(self.in_flight)
         elif self._lanes is not None:
