@@ -237,7 +237,7 @@ def _laden(delivery: Delivery) -> Found:
 
 
 def _done(result: BatchResult) -> Found:
-    return _batch([{"Id": entry.id} for entry in result.successful], result.failed)
+    return _batch([{"Id": entry_id} for entry_id in result._ids], result.failed)  # without an object for each
 
 
 def _batch(successful: list[Found], failed: Iterable[BatchResultErrorEntry]) -> Found:
