@@ -34,14 +34,12 @@ class Bridge:
 
     Args:
         simulation: Who knows the answers.
-        is_checked: Assert that each answer is one that the service model knows.
     """
 
     is_alone = False
 
-    def __init__(self, simulation: Simulation, *, is_checked: bool = False) -> None:
+    def __init__(self, simulation: Simulation) -> None:
         self._simulation = simulation
-        self.is_checked = is_checked
         self.region = simulation.region
         self._services: dict[str, Any] = {}
         self._request_ids = simulation.clock.identifiers.series("request", "boto3")
@@ -69,12 +67,12 @@ class Bridge:
         try:
             result = self._service(call.service).answer(call if call.region else _in_region(call, region))
         except AwsError as error:
-            answer = wire.render_error(call, _failure(error), request_id, at=at, check=self.is_checked)
+            answer = wire.render_error(call, _failure(error), request_id, at=at)
         except ResponseLostError as error:
             timeout = importlib.import_module("botocore.exceptions").ReadTimeoutError
             raise timeout(endpoint_url=request.url, error=error) from error
         else:
-            answer = wire.render(call, result, request_id, at=at, check=self.is_checked)
+            answer = wire.render(call, result, request_id, at=at)
         return _library("lambdasim.bridges.wire").response_of(answer, request.url)
 
     def sleep(self, duration: float) -> None:
