@@ -325,7 +325,7 @@ def test_a_message_that_is_received_at_the_instant_of_the_tick_is_no_demand(sim)
 @pytest.mark.rule("ESM-103", "ESM-101")
 @pytest.mark.parametrize("way", ["a slot retires", "the cap is raised"])
 def test_a_receive_at_the_cap_is_demand_when_the_target_is_below_it_again_before_the_tick(sim, way):
-    """Ticks are at 60 s, 120 s, …; the receive at 79 s is demand at 120 s, whatever brought the target below the cap."""
+    """Ticks are at 60 s, 120 s, …; the receive at 79 s is demand at 120 s, whatever took the target below the cap."""
     model = ScalingModel(demand="nonempty_receive", ramp="step", step_per_minute=2, initial=1)
     cap = 3 if way == "a slot retires" else 2
     queue, mapping = busy_mapping(sim, 1, duration=250, maximum_concurrency=cap, settings=[model])
