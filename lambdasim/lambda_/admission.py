@@ -84,14 +84,12 @@ class Admission:
         pool: ConcurrencyPool,
         settings: Settings,
         faults: LambdaFaults,
-        architecture: str,
     ) -> None:
         self.name = name
         self.arn = arn
         self.region = region
         self.clock = clock
         self.pool = pool
-        self.architecture = architecture
         self.limits = settings.get(LambdaLimits)
         self.runtime = settings.get(RuntimeModel)
         self._bills_init = self.runtime.billing == "current"
@@ -177,6 +175,8 @@ class Admission:
         own_window = self._window  # counts always: a reserve may come in the middle of a second (LAM-200)
         if now_us >= own_window.end_us:
             own_window.turn(now_us)
+        if target.route is not None and target.route.is_taken():
+            target = target.route.target
         pool, version = self.pool, target.version
         reserved = self.reserved_concurrent_executions
         has_rate = not (is_async and pool.rates.exempt_async)
