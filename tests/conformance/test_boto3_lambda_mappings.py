@@ -75,7 +75,7 @@ def test_what_a_mapping_is_told_is_kept_and_shown(client):
     assert shown == {name: found[name] for name in shown}
 
 
-@pytest.mark.rule("ESM-020", "ESM-022")
+@pytest.mark.rule("ESM-020")
 def test_pollers_of_its_own(client):
     made = client.create_event_source_mapping(
         EventSourceArn=QUEUE, FunctionName="worker", ProvisionedPollerConfig={"MinimumPollers": 3}
