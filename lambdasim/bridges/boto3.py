@@ -11,7 +11,7 @@ import importlib
 import threading
 import time
 from contextlib import ContextDecorator
-from functools import cache
+from functools import cache, partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 
@@ -34,12 +34,14 @@ class Bridge:
 
     Args:
         simulation: Who knows the answers.
+        is_checked: Assert that each answer is one that the service model knows, for tests.
     """
 
     is_alone = False
 
-    def __init__(self, simulation: Simulation) -> None:
+    def __init__(self, simulation: Simulation, *, is_checked: bool = False) -> None:
         self._simulation = simulation
+        self.is_checked = is_checked
         self.region = simulation.region
         self._services: dict[str, Any] = {}
         self._request_ids = simulation.clock.identifiers.series("request", "boto3")
@@ -67,12 +69,12 @@ class Bridge:
         try:
             result = self._service(call.service).answer(call if call.region else _in_region(call, region))
         except AwsError as error:
-            answer = wire.render_error(call, _failure(error), request_id, at=at)
+            answer = wire.render_error(call, _failure(error), request_id, at=at, check=self.is_checked)
         except ResponseLostError as error:
             timeout = importlib.import_module("botocore.exceptions").ReadTimeoutError
             raise timeout(endpoint_url=request.url, error=error) from error
         else:
-            answer = wire.render(call, result, request_id, at=at)
+            answer = wire.render(call, result, request_id, at=at, check=self.is_checked)
         return _library("lambdasim.bridges.wire").response_of(answer, request.url)
 
     def sleep(self, duration: float) -> None:
@@ -81,6 +83,10 @@ class Bridge:
             time.sleep(duration)
         elif not self._simulation.clock.is_running:
             self._simulation.run_for(duration)
+
+    def draw(self) -> float:
+        """Return a number for the pauses of clients."""
+        return self._simulation.random("boto3").random()
 
     def put_in(self) -> None:
         """Answer the calls of every client: a handler's code begins to run."""
@@ -166,8 +172,7 @@ def _attach(made: Any, bridge: Bridge) -> None:
         wait = waiter.wait
 
         def wait_simulated(**given: Any) -> Any:
-            with diversion.sleeping(bridge, _library("botocore.waiter")):
-                return wait(**given)
+            return diversion.wait(wait, bridge, **given)
 
         waiter.wait = wait_simulated
         return waiter
@@ -188,10 +193,17 @@ def _endpoint_class() -> type:
             diverted = diversion.Diverted(self, self.bridge, context.get("client_region"))
             return found(diverted, request, operation_model, context)
 
-        def _needs_retry(self, *given: Any, **named: Any) -> Any:
+        def _needs_retry(
+            self,
+            attempts: int,
+            operation_model: Any,
+            request_dict: Any,
+            response: Any = None,
+            caught_exception: Any = None,
+        ) -> Any:
             found = diversion.original(base, "_needs_retry")
-            with diversion.sleeping(self.bridge, _library("botocore.endpoint")):
-                return found(self, *given, **named)
+            ask = partial(found, self, attempts, operation_model, request_dict, response, caught_exception)
+            return diversion.needs_retry(ask, self.bridge, response)
 
     return SimulatedEndpoint
 
@@ -241,6 +253,7 @@ class _Alone:
         self.region = bridge.region
         self.respond = bridge.respond
         self.sleep = bridge.sleep
+        self.draw = bridge.draw
 
 
 # ---- libraries

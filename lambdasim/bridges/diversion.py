@@ -1,17 +1,19 @@
 """
 Where the calls of botocore's clients go: to a simulation while one is put in, to the network else.
 
-A client calls its `Endpoint` with a request that is signed and ready to be sent. While somebody is put in here, four
+A client calls its `Endpoint` with a request that is signed and ready to be sent. While somebody is put in here, five
 methods of botocore's classes are replaced, whose clients ask whoever was put in last:
 
 | method | what the replacement does |
 |---|---|
 | `Endpoint._do_get_response` | lets the simulation answer, in place of the network and of handlers of `before-send` |
-| `Endpoint._needs_retry`, `Waiter.wait` | lets simulated time pass where botocore would sleep |
+| `Endpoint._needs_retry` | draws pauses from the seed of the simulation, and lets simulated time pass for them |
+| `Waiter.wait` | lets simulated time pass where botocore would sleep |
 | `RequestSigner.sign` | leaves requests unsigned that nobody has credentials for |
 | `Session.create_client` | fills in a region, and looks for credentials without the network |
 
-The code of handlers needs the first and the third of them: `time.sleep` is simulated there, and there is a region.
+The code of handlers needs no more than the first, the second and the fourth: `time.sleep` is simulated there, and there
+is a region.
 
 When the last one is taken out, the classes are what they were. botocore is not imported for this: if it comes while
 somebody is put in, as when a handler's module imports it, it is found on its way in.
@@ -20,19 +22,23 @@ somebody is put in, as when a handler's module imports it, it is found on its wa
 from __future__ import annotations
 
 import os
+import random
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType, SimpleNamespace
 from typing import Any, Final, Protocol
 
 from lambdasim.errors import UsageError
+from lambdasim.lambda_.world import current_sleeper
 
 SERVICES: Final = frozenset({"sqs", "lambda"})
 _MODULES: Final = ("botocore.endpoint", "botocore.waiter", "botocore.signers", "botocore.session")
-_FOR_HANDLERS: Final = frozenset({"_do_get_response", "sign"})
+_FOR_HANDLERS: Final = frozenset({"_do_get_response", "_needs_retry", "sign"})
+_REDIRECTED: Final = 300  # status of what is no success
 _NO_METADATA: Final = "AWS_EC2_METADATA_DISABLED"
 
 
@@ -48,6 +54,10 @@ class Target(Protocol):
 
     def sleep(self, duration: float) -> None:
         """Let time pass for whoever calls."""
+        ...
+
+    def draw(self) -> float:
+        """Return a random number."""
         ...
 
 
@@ -121,16 +131,47 @@ class Diverted:
 
 
 @contextmanager
-def sleeping(target: Target, module: ModuleType) -> Iterator[None]:
-    """Let a module of botocore's sleep in the time of a target."""
+def sleeping(sleep: Callable[[float], object], module: ModuleType) -> Iterator[None]:
+    """Let a module of botocore's sleep otherwise."""
     real: Any = module.time
     stand_in = SimpleNamespace(**vars(time))
-    stand_in.sleep = target.sleep
+    stand_in.sleep = sleep
     module.time = stand_in  # type: ignore[attr-defined]
     try:
         yield
     finally:
         module.time = real  # type: ignore[attr-defined]
+
+
+def wait(found: Callable[..., Any], target: Target, **given: Any) -> Any:
+    """Let a waiter wait in the time of a target."""
+    if current_sleeper() is not None:  # all sleeps are simulated there
+        return found(**given)
+    with sleeping(target.sleep, sys.modules["botocore.waiter"]):
+        return found(**given)
+
+
+def needs_retry(found: Callable[..., Any], target: Target, response: Any) -> bool:
+    """
+    Ask botocore whether a call is to be tried again, and pause before it is.
+
+    The length of the pause is drawn from the random numbers of the process: the target gives them a seed, so that the
+    same run has the same pauses. All is as it was when the pause begins, for others may run during it.
+    """
+    if response is not None and response[0].status_code < _REDIRECTED:
+        return bool(found())
+    module: Any = sys.modules["botocore.endpoint"]
+    state = random.getstate()
+    pause_s: list[float] = []
+    random.seed(target.draw())
+    try:
+        with sleeping(pause_s.append, module):
+            is_again = found()
+    finally:
+        random.setstate(state)
+    if pause_s:
+        target.sleep(pause_s[0])
+    return bool(is_again)
 
 
 # ---- what stands for the methods of botocore
@@ -150,12 +191,18 @@ def _do_get_response(self: Any, request: Any, operation_model: Any, context: Any
     return found(self, request, operation_model, context)
 
 
-def _needs_retry(self: Any, attempts: int, operation_model: Any, *rest: Any, **given: Any) -> Any:
-    found = _found["_needs_retry"]
+def _needs_retry(
+    self: Any,
+    attempts: int,
+    operation_model: Any,
+    request_dict: Any,
+    response: Any = None,
+    caught_exception: Any = None,
+) -> Any:
+    ask = partial(_found["_needs_retry"], self, attempts, operation_model, request_dict, response, caught_exception)
     if operation_model.service_model.service_name not in SERVICES:
-        return found(self, attempts, operation_model, *rest, **given)
-    with sleeping(_targets[-1], sys.modules["botocore.endpoint"]):
-        return found(self, attempts, operation_model, *rest, **given)
+        return ask()
+    return needs_retry(ask, _targets[-1], response)
 
 
 def _wait(self: Any, **given: Any) -> Any:
@@ -164,8 +211,7 @@ def _wait(self: Any, **given: Any) -> Any:
     client = getattr(method, "__self__", None)
     if client is None or client.meta.service_model.service_name not in SERVICES:
         return found(self, **given)
-    with sleeping(_targets[-1], sys.modules["botocore.waiter"]):
-        return found(self, **given)
+    return wait(partial(found, self), _targets[-1], **given)
 
 
 def _sign(self: Any, operation_name: str, request: Any, *rest: Any, **given: Any) -> Any:

@@ -511,7 +511,7 @@ class Pollers:
     # ---- receives that take time (ESM-092)
 
     def _first_open(self, slot: Slot, *, at_wake: bool) -> Slot:
-        """Return the slot that gets what is there: not one whose receive is on its way back empty, if there is another."""
+        """Return the slot that gets what is there: one whose receive is not on its way back, if there is such."""
         ended_by_us = self.clock.now_us - at_wake
         others = () if self._picks else (*self._gathering, *sorted(self._waiting, key=lambda entry: entry[:2]))
         for other in (slot, *(entry[2] for entry in others)):
@@ -1532,7 +1532,9 @@ class Pollers:
         for slot in pausing:
             assert slot.pollers is self
             assert not slot.asks
-            usual = (SlotState.POLLING, SlotState.GATHERING) if slot.called else (SlotState.TURNING, SlotState.GATHERING)
+            usual = (
+                (SlotState.POLLING, SlotState.GATHERING) if slot.called else (SlotState.TURNING, SlotState.GATHERING)
+            )
             assert slot.state in usual, f"{name}: {slot.state} pauses"
             poller = slot.poller
             if poller is not None and slot in poller.held_up:
@@ -1561,7 +1563,9 @@ class Pollers:
         assert all(poller.is_over and poller.slots for poller in own.ending), f"{name}: a poller ended, and is kept"
         slots += [slot for poller in own.ending for slot in poller.slots]
         assert len(slots) <= self.slots, f"{name}: {self.slots} slots, {len(slots)} of its pollers"
-        assert all((slot.busy_in is own) is bool(slot.messages) for slot in slots), f"{name}: a busy slot is not counted"
+        assert all((slot.busy_in is own) is bool(slot.messages) for slot in slots), (
+            f"{name}: a busy slot is not counted"
+        )
         own.check_invariants(sum(slot.busy_in is own for slot in slots))
 
     def _counters(self) -> tuple[int, ...]:

@@ -223,7 +223,9 @@ class Provisioned:
 
     def check_invariants(self, busy: int) -> None:
         """Assert that all busy slots are counted."""
-        assert busy == self._busy <= self._peak, f"{busy} slots are busy, {self._busy} are counted, {self._peak} at most"
+        assert busy == self._busy <= self._peak, (
+            f"{busy} slots are busy, {self._busy} are counted, {self._peak} at most"
+        )
 
     def _enter(self, now_us: int) -> None:
         """Begin another period if the one that was open is over; busy slots go over into it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import subprocess
 import sys
@@ -426,3 +427,42 @@ def test_calls_from_another_thread_are_refused(sim):
     thread.join()
     assert len(seen) == 1
     assert "comes from another thread than that of the simulation" in seen[0]
+
+
+# ---- what else belongs to the process
+
+
+@pytest.mark.parametrize("mode", ["legacy", "standard"])
+def test_pauses_of_clients_come_from_the_seed(mode):
+    """Random numbers of the process neither decide about them nor are used up."""
+    ends = []
+    for noise in (1, 2):
+        random.seed(noise)
+        before = random.getstate()
+        sim = Simulation(faults=Faults(lost_send_ack_probability=0.5), choices=Choose("sqs.lost_send_ack", 2))
+        orders = sim.create_queue("orders")
+        config = Config(retries={"mode": mode, "total_max_attempts": 3})
+        sim.client("sqs", config=config).send_message(QueueUrl=orders.url, MessageBody="order 1")
+        assert random.getstate() == before
+        ends.append(sim.now_us)
+    assert ends[0] == ends[1] > 0
+
+
+def test_clients_of_interleaved_handlers_retry_side_by_side():
+    """Each pauses in its own time, and nothing of the process is exchanged meanwhile."""
+    sim = Simulation(
+        execution="interleaved", faults=Faults(throttle_probability=0.5), choices=Choose("sqs.throttle", 6)
+    )
+    orders = sim.create_queue("orders")
+    clock = botocore.endpoint.time
+
+    def handler(event, _):
+        EARLY.send_message(QueueUrl=orders.url, MessageBody=event)
+
+    worker = sim.create_function("worker", handler, timeout=60)
+    for number in range(3):
+        worker.invoke(f'"{number}"', invocation_type="Event")
+    while sim.step():
+        assert botocore.endpoint.time is clock
+    assert sorted(message.body for message in orders.messages) == ["0", "1", "2"]
+    assert len({invocation.ended_at_us for invocation in worker.invocations}) > 1
