@@ -320,8 +320,10 @@ class Pollers:
 
     def _limit_of(self, slot: Slot) -> int:
         """Return how many messages a receive of this slot asks for."""
-        terms = slot.terms if slot.state is SlotState.GATHERING else self.terms
-        limit = min(terms.per_receive, terms.batch_size - len(slot.messages))
+        if slot.state is SlotState.GATHERING:
+            limit = min(slot.terms.per_receive, slot.terms.batch_size - len(slot.messages))
+        else:
+            limit = self.terms.per_receive
         return limit if self._luck is None else self._luck.limit(limit, self.queue.visible)
 
     def _pick(self, *, at_wake: bool) -> Slot:
@@ -1116,7 +1118,7 @@ class Pollers:
                 slot.terms.queue.let_go(slot.flights)
                 break
         self._end_turn(slot)
-        if not slot.terms.reports and not self._has_warned and _names_failures(invocation.result):
+        if invocation.result and not slot.terms.reports and not self._has_warned and _names_failures(invocation.result):
             self._has_warned = True
             msg = (
                 f"{slot.terms.function.name} returned batchItemFailures, and the mapping of {self.queue.name} has no "

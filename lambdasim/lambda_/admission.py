@@ -40,6 +40,7 @@ from lambdasim.units import seconds
 _COMPLETION: Final = Priority.COMPLETION.value
 _TIMEOUT: Final = Priority.TIMEOUT.value
 _SUCCESS: Final = Outcome.SUCCESS
+_INIT_ERROR: Final = Outcome.INIT_ERROR
 _UNLIMITED: Final = 1 << 40  # requests a second for each unit of concurrency: none is refused by rate
 _RESETS: Final = (Outcome.TIMEOUT, Outcome.EXIT)  # the process is gone, the environment is not (LAM-083)
 
@@ -477,8 +478,9 @@ class Admission:
             self.errors_by_minute.add(invocation.admitted_at_us)
         self._release(invocation, environment)
         self.durations.add(invocation.admitted_at_us, duration_us)
-        if invocation.qualifier is not None:
-            for meters in invocation._target.meters_of(version):
+        target = invocation._target
+        if target.qualifier is not None:
+            for meters in target.meters_of(version):
                 meters.end(invocation.admitted_at_us, duration_us, is_error=is_error)
         billed_us = duration_us + (invocation.init_us or 0) if self._bills_init else duration_us
         if is_provisioned:
@@ -494,9 +496,9 @@ class Admission:
     def _release(self, invocation: Invocation, environment: Environment) -> None:
         """Give an environment back as its last invocation left it, or end it."""
         outcome = invocation.outcome
-        if outcome in _RESETS:
+        if outcome is not _SUCCESS and outcome in _RESETS:
             environment.reset()
-        is_destroyed = outcome is Outcome.INIT_ERROR or (self.luck is not None and self.luck.recycles())
+        is_destroyed = outcome is _INIT_ERROR or (self.luck is not None and self.luck.recycles())
         home = environment.home
         if home.is_kept:
             config: Provisioned = home.owner
