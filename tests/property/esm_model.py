@@ -140,7 +140,7 @@ class Slot:
     state: str = "starting"
     since_us: int = 0  # start of the open receive
     ends_us: int = 0  # and its end
-    asked: int = 0  # the place of the open receive in the order in which all were begun
+    asked: int = 0  # its place in the order in which slots began to wait, empty receives or not
     batch: list[Record] = field(default_factory=list)
     batch_size: int = 0  # these three are the terms of the batch (ESM-052)
     window_us: int = 0
@@ -430,7 +430,7 @@ class Model:
             self.is_saving = True
             self.set_target(min(self.world.idle_floor, self.initial))  # S9
         self.serve()
-        for slot in sorted(self.slots, key=lambda slot: (slot.since_us, self.tie(slot))):
+        for slot in sorted(self.slots, key=lambda slot: (slot.since_us, slot.asked)):
             if slot.state in {"polling", "gathering"} and slot.since_us < self.now_us == slot.ends_us:
                 self.end_empty(slot)  # one that has no time left is not made
         for slot in self.slots:
@@ -523,10 +523,7 @@ class Model:
         """ESM-083, ESM-084."""
         if slot.state == "gathering" and self.world.dispatch == "greedy":
             return 0, slot.window_ends_us, slot.number
-        return 1, slot.since_us, self.tie(slot)
-
-    def tie(self, slot: Slot) -> int:
-        return slot.number if self.world.dispatch == "greedy" else slot.asked
+        return 1, slot.since_us, slot.asked
 
     def ask(self, slot: Slot) -> None:
         """Begin a receive (ESM-081)."""
@@ -577,7 +574,9 @@ class Model:
         """The wait of a receive is over (ESM-082)."""
         self.empty += 1
         self.requests += 1
+        asked = slot.asked
         self.returned(slot)
+        slot.asked = asked
         if slot.state != "polling":
             return
         if len(self.slots) > self.n:
