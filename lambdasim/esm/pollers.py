@@ -1293,8 +1293,12 @@ class Pollers:
         self.control_end_us += self._control_period_us
         if self.target < before:
             self._time_head()
-            if self._demand_at_us >= self.clock.now_us if self._is_eager else self.queue.visible:
-                self.notice_backlog()
+            self._look_for_demand()
+
+    def _look_for_demand(self) -> None:
+        """See to it that there is a growth tick where messages are left: there is room to grow again."""
+        if self._demand_at_us >= self.clock.now_us if self._is_eager else self.queue.visible:
+            self.notice_backlog()
 
     # ---- provisioned mode (ESM-250 to ESM-256)
 
@@ -1357,9 +1361,9 @@ class Pollers:
         """Retire a slot that leaves: its receive ended empty (C2)."""
         if slot.state is not SlotState.POLLING or slot.pause is not None or not slot.leaves:
             return
-        self._advance(at_wake=True)
-        if slot.asked_us + self._wait_us != self.clock.now_us:  # its poller was taken back and given up again
+        if (self.clock.now_us - slot.first_asked_us) % self._wait_us:  # its poller was taken back and given up again
             return
+        self._advance(at_wake=True)
         self._call_from_line(slot)
         self.waits = bool(self._gathering or self._waiting)
         self._settle_empty(slot, at_wake=False)
@@ -1384,6 +1388,7 @@ class Pollers:
         enough = own.plan_shrink(self.clock.now_us)
         if enough < len(own.pollers):
             self._set_pollers(enough)
+            self._look_for_demand()
         else:
             self._time_shrink()
 
