@@ -1395,9 +1395,9 @@ class Pollers:
         """Retire a slot that leaves: its receive ended empty (C2)."""
         if slot.state is not SlotState.POLLING or slot.pause is not None or not slot.leaves:
             return
-        self._advance(at_wake=True)
-        if slot.asked_us + self._wait_us != self.clock.now_us:  # its poller was taken back and given up again
+        if (self.clock.now_us - slot.first_asked_us) % self._wait_us:  # its poller was taken back and given up again
             return
+        self._advance(at_wake=True)
         self._call_from_line(slot)
         self.waits = bool(self._gathering or self._waiting)
         self._settle_empty(slot, at_wake=False)
@@ -1422,6 +1422,7 @@ class Pollers:
         enough = own.plan_shrink(self.clock.now_us)
         if enough < len(own.pollers):
             self._set_pollers(enough)
+            self._notice_demand()
         else:
             self._time_shrink()
 
