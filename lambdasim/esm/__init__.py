@@ -7,6 +7,7 @@ from lambdasim.esm.limits import (
     BatchWindowModel,
     LifecycleModel,
     PollModel,
+    ProvisionedModel,
     ScalingModel,
     ThrottleRetry,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "LifecycleModel",
     "MappingSnapshot",
     "PollModel",
+    "ProvisionedModel",
     "ScalingModel",
     "ThrottleRetry",
     "fifo_failures",
