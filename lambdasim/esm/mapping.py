@@ -248,6 +248,7 @@ class EventSourceMapping:
             provisioned=self._provisioned_model,
             luck=luck if luck.is_any else None,
         )
+        self._look_for_next_queue()
         self.state = "Creating" if enabled else "Disabled"
         if enabled:
             self._later(self._lifecycle.creating_s, self._enable)
@@ -549,15 +550,16 @@ class EventSourceMapping:
 
     # ---- states
 
-    def queue_is_gone(self) -> None:
-        """Take up the next queue that is made under the ARN (ESM-055)."""
+    def _look_for_next_queue(self) -> None:
         if self._await_queue is not None:
             self._await_queue(self.queue.arn, self._meet)
 
     def _meet(self, queue: Queue, ready_at_us: int) -> None:
+        """Read another queue that was made under the ARN (ESM-055)."""
         if not self.is_deleted:
             self.queue = queue
             self._pollers.meet(ready_at_us)
+            self._look_for_next_queue()
 
     def _guard(self) -> None:
         if self.is_deleted:

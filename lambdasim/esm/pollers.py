@@ -22,10 +22,10 @@ else happens at that instant, `Clock.soon` lets the steps follow one another wit
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import Enum
 from heapq import heapify, heappop, heappush
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sortedcontainers import SortedList
 
@@ -104,6 +104,7 @@ class Pollers:
         self._latency_us = seconds(polling.receive_latency_s, name="receive_latency_s")
         self._wait_us = polling.wait_s * MICROSECONDS + self._latency_us  # from one receive to the next, if it is empty
         self._quiet_wait_us += self._latency_us
+        self._least_wait_us = min(self._wait_us, self._quiet_wait_us)
         self._provisioned_model = provisioned
         self._own: Provisioned | None = None  # its pollers, in provisioned mode
         self.poller_meter = PollerMeter()
@@ -127,6 +128,7 @@ class Pollers:
         self._leaving = 0  # slots that end with their turn, whatever the target
         self.generation = 0  #: of slots: another one in another mode
         self._pausing: dict[int, Slot] = {}  # slots that may not ask, by number
+        self._rests = False  # whether pauses end in the background, since there is nothing to receive
         self._queue_is_gone = False
         self._called = 0  # messages that receives on their way back may bring
         self._next_number = 0
@@ -190,7 +192,8 @@ class Pollers:
         """Work by what the mapping is told to do from now on; batches that are open go on as they began (ESM-052)."""
         saved_pollers = self._saves_pollers
         self._configure()
-        self._ceiling = max(self.cap, self.slots)
+        is_other_mode = (self._own is None) is not (self.mapping.poller_limits is None)
+        self._ceiling = self.cap + self.slots if is_other_mode else max(self.cap, self.slots)
         if self._own is not None or self.mapping.poller_limits is not None:
             self._reconfigure_pollers()
             return
@@ -218,6 +221,7 @@ class Pollers:
     def start(self) -> None:
         """Begin to poll (S1)."""
         self.phase = Phase.IDLE
+        self._queue_is_gone = self.queue._is_deleted
         if not self._queue_is_gone:
             self.queue.attach(self)
         if self.mapping.poller_limits is None:
@@ -273,8 +277,8 @@ class Pollers:
     def serve(self, *, at_wake: bool) -> bool:
         """Receive in a row: slots with an open batch first, then those that wait longest (ESM-083)."""
         queue, waiting, gathering = self.queue, self._waiting, self._gathering
-        now_us, wait_us = self.clock.now_us, self._wait_us
-        if waiting and waiting[0][0] + wait_us <= now_us:
+        now_us, least_wait_us = self.clock.now_us, self._least_wait_us
+        if waiting and waiting[0][0] + least_wait_us <= now_us:
             self._advance(at_wake=at_wake)
         served = False
         while queue.visible and (gathering or waiting):
@@ -285,7 +289,7 @@ class Pollers:
             if self._latency_us:
                 if queue.visible <= self._called:
                     break
-                self._call(slot, at_wake=at_wake)
+                self._call(self._first_open(slot, at_wake=at_wake), at_wake=at_wake)
                 continue
             flight = queue.take(self._limit_of(slot))
             if flight is None:
@@ -293,7 +297,7 @@ class Pollers:
             served = True
             if slot.state is SlotState.POLLING:
                 self._call_from_line(slot)
-            if slot.first_asked_us + wait_us <= now_us:
+            if slot.first_asked_us + least_wait_us <= now_us:
                 self._settle_empty(slot, at_wake=at_wake)
             self._go_on(slot, closed=self._take(slot, flight))
         self.waits = bool(gathering or waiting)
@@ -350,6 +354,8 @@ class Pollers:
 
     def notice_backlog(self) -> None:
         """Messages are left that nobody waits for: the next growth tick will find demand (ESM-103)."""
+        if self._rests:
+            self._bring_pauses_forward()
         if self._growth is None and self.target < self.cap and self.phase is Phase.ACTIVE:
             self._time_growth(inclusive=not self.clock.has_passed(Priority.GROWTH.value, self.mapping.number))
 
@@ -395,6 +401,8 @@ class Pollers:
 
     def _settle_empty(self, slot: Slot, *, at_wake: bool) -> None:
         """Take down the receives of a slot that ended empty before the one that returned something."""
+        if slot.poller is not None:
+            slot.poller.settle(self._ended_by_us())
         ended_by_us, wait_us = self.clock.now_us - (1 if at_wake else 0), self.wait_of(slot)
         times = (ended_by_us - slot.first_asked_us) // wait_us
         if times > 0:
@@ -476,10 +484,22 @@ class Pollers:
 
     # ---- receives that take time (ESM-092)
 
+    def _first_open(self, slot: Slot, *, at_wake: bool) -> Slot:
+        """Return the slot that gets what is there: one whose receive is not on its way back empty, if there is any."""
+        ended_by_us = self.clock.now_us - at_wake
+        others = () if self._picks else (*self._gathering, *sorted(self._waiting, key=lambda entry: entry[:2]))
+        for other in (slot, *(entry[2] for entry in others)):
+            wait_us = self.wait_of(other)
+            if max(0, ended_by_us - other.first_asked_us) % wait_us < wait_us - self._latency_us:
+                return other
+        return slot
+
     def _call(self, slot: Slot, *, at_wake: bool) -> None:
         """Let the open receive of a slot return with what there is when it returns."""
         now_us, wait_us = self.clock.now_us, self.wait_of(slot)
         ended_by_us = now_us - at_wake
+        if slot.poller is not None:
+            slot.poller.settle(ended_by_us)
         times = max(0, ended_by_us - slot.first_asked_us) // wait_us
         asked_us = slot.first_asked_us + times * wait_us
         if ended_by_us - asked_us >= wait_us - self._latency_us:  # that one is on its way back without a message
@@ -500,6 +520,8 @@ class Pollers:
 
     def _on_return(self, slot: Slot) -> None:
         """Take what is there now; without anything the receive goes on to wait (C5)."""
+        if slot.poller is not None:
+            slot.poller.settle(self.clock.now_us)
         self._end_pause(slot)
         flight = self.queue.take(self._limit_of(slot)) if self.queue.visible else None
         if flight is not None:
@@ -509,8 +531,10 @@ class Pollers:
         else:
             heappush(self._waiting, (slot.asked_us, slot.asked_number, slot))
             self.waits = True
+            if self._leaving and slot.leaves:
+                self._time_last_end(slot)
             self._consider_idle()
-        if self.queue.visible > self._called:
+        if flight is not None and self.queue.visible > self._called:
             self.serve(at_wake=False)
         if self.queue.visible:
             self.notice_backlog()
@@ -526,6 +550,7 @@ class Pollers:
         if poller is None:
             return True
         now_us = self.clock.now_us
+        poller.settle(self._ended_by_us())
         if not poller.held_up and poller.ready_at_us(now_us) <= now_us:
             poller.begin_receive(now_us)
             return True
@@ -538,12 +563,13 @@ class Pollers:
     def _time_held_up(self, poller: Poller) -> None:
         if poller.timer is None and poller.held_up:
             ready_us = poller.ready_at_us(self.clock.now_us)
-            poller.timer = self.clock.timer(ready_us, self._resume_held_up, poller, priority=_WORK)
+            poller.timer = self._time_pause(ready_us, self._resume_held_up, poller)
 
     def _resume_held_up(self, poller: Poller) -> None:
         """Let the slots of a poller ask that may by now, those first that have waited longest (C5)."""
         poller.timer = None
         now_us = self.clock.now_us
+        poller.settle(now_us)
         while poller.held_up and poller.ready_at_us(now_us) <= now_us:
             slot = poller.held_up.popleft()
             poller.begin_receive(now_us)
@@ -559,6 +585,9 @@ class Pollers:
 
     def _resume(self, slot: Slot) -> None:
         """Begin the receive that a slot has paused for."""
+        if self._queue_is_gone:
+            self._stray(slot)
+            return
         if slot.state is SlotState.GATHERING:
             self._begin_receive(slot)
             if self.queue.visible:
@@ -575,15 +604,43 @@ class Pollers:
             slot.pause = None
         self._called -= slot.called
         slot.called = 0
-        if slot.poller is not None and slot in slot.poller.held_up:
-            slot.poller.held_up.remove(slot)
+        poller = slot.poller
+        if poller is not None and slot in poller.held_up:
+            poller.held_up.remove(slot)
+            if not poller.held_up and poller.timer is not None:
+                poller.timer.cancel()
+                poller.timer = None
+
+    def _time_pause(self, at_us: int, action: Callable[[Any], None], argument: object) -> Timer:
+        """End a pause then; nobody waits for that while there is nothing to receive (ESM-082)."""
+        rests = not self.queue.visible
+        self._rests = self._rests or rests
+        return self.clock.timer(at_us, action, argument, priority=_WORK, background=rests)
+
+    def _bring_pauses_forward(self) -> None:
+        """See to it that pauses end also where nothing else is waited for: there is something to receive now."""
+        self._rests = False
+        for slot in self._pausing.values():
+            slot.pause = self._in_foreground(slot.pause)
+            if slot.poller is not None:
+                slot.poller.timer = self._in_foreground(slot.poller.timer)
+
+    def _in_foreground(self, timer: Timer | None) -> Timer | None:
+        if timer is None or timer.action is None or not timer.background:
+            return timer
+        moved = self.clock.timer(timer.at_us, timer.action, timer.argument, priority=_WORK)
+        timer.cancel()
+        return moved
+
+    def _ended_by_us(self) -> int:
+        """Return up to when receives have ended that end by themselves: in C1 and C2 those of now are still open."""
+        return self.clock.now_us - (not self.clock.has_passed(Priority.POLL_END.value))
 
     # ---- the queue goes, and comes again (ESM-055)
 
     def queue_is_gone(self) -> None:
         """Let receives fail: each slot tries again every 20 seconds."""
         self._queue_is_gone = True
-        self.mapping.queue_is_gone()
         at_wake = not self.clock.has_passed(Priority.POLL_END.value)
         failing = [slot for _, _, slot in (*self._waiting, *self._gathering)]
         for slot in failing:
@@ -599,6 +656,9 @@ class Pollers:
     def _stray(self, slot: Slot) -> None:
         """Take down when a receive of a slot failed, because there is no queue."""
         slot.state = SlotState.GATHERING if slot.messages else SlotState.TURNING
+        if slot.leaves and slot.state is SlotState.TURNING:
+            self._retire(slot)
+            return
         slot.asked_us = self.clock.now_us
         self._pausing[slot.number] = slot
 
@@ -616,7 +676,7 @@ class Pollers:
             if slot.pause is None and (slot.poller is None or slot not in slot.poller.held_up):
                 tries = (ready_at_us - slot.asked_us) // _QUEUE_GONE_US + 1
                 at_us = slot.asked_us + tries * _QUEUE_GONE_US
-                slot.pause = self.clock.timer(at_us, self._ask_again_later, slot, priority=_WORK)
+                slot.pause = self._time_pause(at_us, self._ask_again_later, slot)
 
     def _take(self, slot: Slot, flight: Flight) -> bool:
         """Put what a receive returned into the batch of a slot; return whether the batch is closed."""
@@ -656,7 +716,7 @@ class Pollers:
         slot.flights = [flight]
         slot.deadline_us = flight.deadline_us
         slot.state = SlotState.INVOKING
-        if self._own is not None:
+        if slot.poller is not None:
             self._begin_batch(slot)
         return True
 
@@ -664,7 +724,7 @@ class Pollers:
         """Let a slot die with all it holds: that comes back by its visibility timeout, another takes its place."""
         self.held -= len(slot.messages) + sum(len(messages) for _, messages, _ in slot.left_over)
         slot.terms.queue.let_go([*slot.flights, *(flight for flight, _, _ in slot.left_over)])
-        if slot.messages:
+        if slot.busy_in is not None:
             self._end_batch(slot)
         slot.messages, slot.receive_counts, slot.flights, slot.left_over = [], [], [], []
         if self._leaving and slot.leaves:
@@ -719,7 +779,7 @@ class Pollers:
             slot.receive_counts = receive_counts
             slot.flights = [flight]
             slot.deadline_us = flight.deadline_us
-            if self._own is not None:
+            if slot.poller is not None:
                 self._begin_batch(slot)
         elif messages:
             slot.messages += messages
@@ -823,13 +883,17 @@ class Pollers:
     def _stop_gathering(self, slot: Slot) -> None:
         """Take a slot out of the line of open batches; the receive that was open for it ends, empty or not at all."""
         if not slot.asks:
+            if slot.called and slot.window_timer is None:  # what is on its way back ends with the window, too
+                self._beats.add(self.clock.now_us, 1, 1)
             self._end_pause(slot)
             if slot.window_timer is not None:
                 slot.window_timer.cancel()
                 slot.window_timer = None
             return
-        self._leave_line(slot)
         now_us = self.clock.now_us
+        if slot.poller is not None:
+            slot.poller.settle(now_us - 1)  # what ends now is the last one
+        self._leave_line(slot)
         if slot.window_timer is None:  # the window ended: so did its last receive, empty, at this instant
             wait_us = self.wait_of(slot)
             times = -(-(now_us - slot.first_asked_us) // wait_us)
@@ -1027,7 +1091,7 @@ class Pollers:
     def _end_turn(self, slot: Slot) -> None:
         """Let a slot go on with its next turn, or retire when there are too many (S6)."""
         self.held -= len(slot.messages)
-        if self._own is not None:
+        if slot.busy_in is not None:
             self._end_batch(slot)
         slot.messages = []
         slot.receive_counts = []
@@ -1052,6 +1116,8 @@ class Pollers:
         """Count a slot out. The last one that did not wait may leave a mapping that has become idle."""
         if self._leaving and slot.leaves:
             self._leaving -= 1
+            if self._own is not None and slot.generation == self.generation:
+                self._own.slot_has_ended(slot)
         slot.state = SlotState.RETIRED
         self.slots -= 1
         self._ceiling = max(self.cap, min(self._ceiling, self.slots))
@@ -1227,8 +1293,12 @@ class Pollers:
         self.control_end_us += self._control_period_us
         if self.target < before:
             self._time_head()
-            if self._demand_at_us >= self.clock.now_us if self._is_eager else self.queue.visible:
-                self.notice_backlog()
+            self._look_for_demand()
+
+    def _look_for_demand(self) -> None:
+        """See to it that there is a growth tick where messages are left: there is room to grow again."""
+        if self._demand_at_us >= self.clock.now_us if self._is_eager else self.queue.visible:
+            self.notice_backlog()
 
     # ---- provisioned mode (ESM-250 to ESM-256)
 
@@ -1238,19 +1308,30 @@ class Pollers:
         self._set_pollers(limits[0])
 
     def _set_pollers(self, count: int) -> None:
-        """Have so many pollers; those made last end first, each slot with its turn."""
+        """
+        Have so many pollers; those made last end first, each slot with its turn.
+
+        One that has not quite ended is taken back before another is made: no more slots than may be are ever at work.
+        """
         own, now_us = self._own, self.clock.now_us
         assert own is not None
         ended = [own.pollers.pop() for _ in range(count, len(own.pollers))]
         for _ in range(len(own.pollers), count):
-            poller = Poller(own.model, now_us)
-            poller.slots = [self._make_slot(poller) for _ in range(own.model.invokes_per_poller)]
+            if own.ending:
+                poller = own.ending.pop()
+                poller.is_over = False
+                poller.since_us = now_us
+                self._leaving -= len(poller.slots)
+            else:
+                poller = Poller(own.model, now_us, self._least_wait_us)
+            poller.slots += [self._make_slot(poller) for _ in range(len(poller.slots), own.model.invokes_per_poller)]
             own.pollers.append(poller)
         self._set_target(float(own.slots))
         self.poller_meter.change(now_us, count, ended)
         for poller in ended:
             poller.is_over = True
             self._leaving += len(poller.slots)
+            own.ending.append(poller)
         if ended:
             self._dismiss()
         self._time_shrink()
@@ -1258,24 +1339,29 @@ class Pollers:
     def _dismiss(self) -> None:
         """Let slots go that leave: those that wait when their receives end empty, those that pause at once."""
         self._advance(at_wake=not self.clock.has_passed(Priority.POLL_END.value))
-        for asked_us, _, slot in self._waiting:
+        for _, _, slot in self._waiting:
             if slot.leaves:
-                self.clock.timer(
-                    asked_us + self._wait_us,
-                    self._on_last_end,
-                    slot,
-                    priority=Priority.POLL_END.value,
-                    order=self.mapping.number,
-                    background=True,
-                )
+                self._time_last_end(slot)
         for slot in tuple(self._pausing.values()):
             if slot.leaves and slot.state is SlotState.TURNING:
                 self._end_pause(slot)
                 self._retire(slot)
 
+    def _time_last_end(self, slot: Slot) -> None:
+        self.clock.timer(
+            slot.asked_us + self._wait_us,
+            self._on_last_end,
+            slot,
+            priority=Priority.POLL_END.value,
+            order=self.mapping.number,
+            background=True,
+        )
+
     def _on_last_end(self, slot: Slot) -> None:
         """Retire a slot that leaves: its receive ended empty (C2)."""
-        if slot.state is not SlotState.POLLING or slot.pause is not None:
+        if slot.state is not SlotState.POLLING or slot.pause is not None or not slot.leaves:
+            return
+        if (self.clock.now_us - slot.first_asked_us) % self._wait_us:  # its poller was taken back and given up again
             return
         self._advance(at_wake=True)
         self._call_from_line(slot)
@@ -1302,6 +1388,7 @@ class Pollers:
         enough = own.plan_shrink(self.clock.now_us)
         if enough < len(own.pollers):
             self._set_pollers(enough)
+            self._look_for_demand()
         else:
             self._time_shrink()
 
@@ -1314,8 +1401,6 @@ class Pollers:
         self.poller_meter.change(self.clock.now_us, 0, own.pollers)
         for poller in own.pollers:
             poller.is_over = True
-            if poller.timer is not None:
-                poller.timer.cancel()
 
     def _reconfigure_pollers(self) -> None:
         """Have as many pollers as the mapping may have now, or go over from one mode to the other."""
@@ -1344,14 +1429,15 @@ class Pollers:
             self.notice_backlog()
 
     def _begin_batch(self, slot: Slot) -> None:
-        if self._own is not None and slot.poller is not None and not slot.poller.is_over:
-            slot.is_busy = True
-            self._own.begins_batch(self.clock.now_us)
+        own = self._own
+        if own is not None and slot.generation == self.generation:
+            slot.busy_in = own
+            own.begins_batch(self.clock.now_us)
 
     def _end_batch(self, slot: Slot) -> None:
-        if self._own is not None and slot.is_busy:
-            slot.is_busy = False
-            self._own.ends_batch(self.clock.now_us)
+        if slot.busy_in is not None:
+            slot.busy_in.ends_batch(self.clock.now_us)
+            slot.busy_in = None
 
     def billed_poller_seconds(self) -> int:
         """Return the seconds of pollers of its own that are charged for by now (ESM-256)."""
@@ -1382,10 +1468,61 @@ class Pollers:
         assert all(slot.state is SlotState.GATHERING for _, _, slot in self._gathering)
         assert self.waits == bool(self._waiting or self._gathering), f"{name}: whether a receive is open is wrong"
         assert self.held >= 0, f"{name}: {self.held} records held"
+        self._check_pauses()
+        self._check_pollers()
         if self.phase is Phase.IDLE and self.slots:
             turning = self.slots - len(self._waiting)
             assert not self.in_flight, f"{name}: idle with {self.in_flight} in flight"
             assert turning >= 0
+
+    def _check_pauses(self) -> None:
+        """Assert that slots which pause stand nowhere in line, and that something ends each pause."""
+        name, pausing = self.mapping.uuid, self._pausing.values()
+        in_line = {slot.number for _, _, slot in (*self._waiting, *self._gathering)}
+        assert not in_line & self._pausing.keys(), f"{name}: a slot pauses and stands in line"
+        assert len(in_line) + len(pausing) <= self.slots, f"{name}: more slots wait and pause than there are"
+        assert self._called == sum(slot.called for slot in pausing), f"{name}: {self._called} messages called for"
+        if self.phase is Phase.STOPPED:
+            assert not in_line, f"{name}: stopped, and slots wait"
+            assert not pausing, f"{name}: stopped, and slots pause"
+        for slot in pausing:
+            assert slot.pollers is self
+            assert not slot.asks
+            usual = (
+                (SlotState.POLLING, SlotState.GATHERING) if slot.called else (SlotState.TURNING, SlotState.GATHERING)
+            )
+            assert slot.state in usual, f"{name}: {slot.state} pauses"
+            poller = slot.poller
+            if poller is not None and slot in poller.held_up:
+                assert slot.pause is None, f"{name}: a slot pauses for two reasons"
+                assert poller.timer is not None, f"{name}: nothing lets a poller go on"
+                timer: Timer | None = poller.timer
+            else:
+                timer = slot.pause
+                assert timer is not None or self._queue_is_gone, f"{name}: a slot pauses for no reason"
+            assert timer is None or timer.is_pending, f"{name}: a pause ended, and its slot did not go on"
+            assert timer is None or not timer.background or self._rests, f"{name}: a pause is not brought forward"
+
+    def _check_pollers(self) -> None:
+        """Assert that the pollers of a mapping in provisioned mode are as many as they may be, and whole (ESM-250)."""
+        name, own = self.mapping.uuid, self._own
+        assert 0 <= self._leaving <= self.slots, f"{name}: {self._leaving} of {self.slots} slots leave"
+        if own is None:
+            return
+        count = len(own.pollers)
+        assert self.phase is not Phase.STOPPED
+        assert own.minimum <= count <= own.maximum, f"{name}: {count} pollers"
+        assert self.target == own.slots == self.slots - self._leaving, f"{name}: {self.slots} slots, {count} pollers"
+        slots = [slot for poller in own.pollers for slot in poller.slots]
+        assert len({slot.number for slot in slots}) == own.slots, f"{name}: a slot of two pollers"
+        assert not any(slot.leaves or slot.state is SlotState.RETIRED for slot in slots), f"{name}: a slot is gone"
+        assert all(poller.is_over and poller.slots for poller in own.ending), f"{name}: a poller ended, and is kept"
+        slots += [slot for poller in own.ending for slot in poller.slots]
+        assert len(slots) <= self.slots, f"{name}: {self.slots} slots, {len(slots)} of its pollers"
+        assert all((slot.busy_in is own) is bool(slot.messages) for slot in slots), (
+            f"{name}: a busy slot is not counted"
+        )
+        own.check_invariants(sum(slot.busy_in is own for slot in slots))
 
     def _counters(self) -> tuple[int, ...]:
         return self.polled, self.invoked, self.failed, self.deleted, self.filtered

@@ -67,14 +67,32 @@ class Bucket:
 
 
 class Poller:
-    """What the slots of one poller share."""
+    """
+    What the slots of one poller share.
 
-    __slots__ = ("_bytes", "_receives", "_settled_us", "held_up", "is_over", "since_us", "slots", "timer")
+    A receive that takes the place of an empty one begins at once, whether there is one in the bucket or not (ESM-082);
+    such receives are computed. They are counted, each at its instant, before anything else is.
+    """
 
-    def __init__(self, model: ProvisionedModel, now_us: int) -> None:
+    __slots__ = (
+        "_bytes",
+        "_receives",
+        "_repeats_from_us",
+        "_settled_us",
+        "_wait_us",
+        "held_up",
+        "is_over",
+        "since_us",
+        "slots",
+        "timer",
+    )
+
+    def __init__(self, model: ProvisionedModel, now_us: int, wait_us: int) -> None:
         self._receives = Bucket(model.polls_per_s, now_us)
         self._bytes = Bucket(model.bytes_per_s, now_us)
-        self._settled_us = now_us
+        self._wait_us = wait_us  # from one receive to the next, if it is empty, at least
+        self._settled_us = now_us - 1  # up to here all receives are counted
+        self._repeats_from_us = now_us + wait_us  # no receive takes the place of an empty one before
         self.since_us = now_us
         self.is_over = False  #: its slots end with their turns
         self.slots: list[Slot] = []
@@ -83,7 +101,6 @@ class Poller:
 
     def ready_at_us(self, now_us: int) -> int:
         """Return when the next receive may begin: one in the bucket, and not out of bytes."""
-        self._settle(now_us)
         return max(self._receives.ready_at_us(now_us, MICROSECONDS), self._bytes.ready_at_us(now_us, 1))
 
     def begin_receive(self, now_us: int) -> None:
@@ -94,17 +111,27 @@ class Poller:
         """Count what a receive returned."""
         self._bytes.take(now_us, size_bytes)
 
-    def _settle(self, now_us: int) -> None:
+    def settle(self, until_us: int) -> None:
         """
-        Count the receives that took the place of empty ones since somebody asked last.
+        Count the receives up to an instant that took the place of empty ones.
 
-        They begin whether there is one in the bucket or not (ESM-082). A slot's last one is enough: the bucket has
-        long been full since the one before.
+        Of each slot the last one is enough: the bucket has been full since the one before. (Unless more slots share a
+        poller than may receive in the time that a receive waits.)
         """
-        restarts = [at_us for slot in self.slots if (at_us := slot.restarted_at_us(now_us)) > self._settled_us]
-        for at_us in sorted(restarts):
+        if until_us < self._repeats_from_us:
+            self._settled_us = max(until_us, self._settled_us)
+            return
+        repeats: list[int] = []
+        coming = [until_us + self._wait_us]
+        for slot in self.slots:
+            at_us, next_us = slot.repeated_at_us(until_us)
+            coming.append(next_us)
+            if at_us > self._settled_us:
+                repeats.append(at_us)
+        for at_us in sorted(repeats):
             self._receives.take(at_us, 1)
-        self._settled_us = now_us
+        self._settled_us = max(until_us, self._settled_us)
+        self._repeats_from_us = min(coming)
 
 
 class Provisioned:
@@ -120,10 +147,10 @@ class Provisioned:
     __slots__ = (
         "_billed_s",
         "_busy",
-        "_enabled_us",
+        "_ends_us",
         "_peak",
-        "_period",
         "_period_us",
+        "ending",
         "maximum",
         "minimum",
         "model",
@@ -136,12 +163,12 @@ class Provisioned:
         self.minimum = minimum
         self.maximum = maximum
         self.pollers: list[Poller] = []  #: the newest last, which goes first
+        self.ending: list[Poller] = []  #: given up, with slots that have not ended their turns
         self.shrink: Timer | None = None
-        self._enabled_us = now_us
         self._period_us = seconds(model.scale_down_every_s)
+        self._ends_us = now_us + self._period_us  # end of the period that is open
         self._busy = 0  # slots with a batch
-        self._peak = 0  # of these in the period that is open
-        self._period = 0
+        self._peak = 0  # of these in that period
 
     @property
     def cap(self) -> int:
@@ -158,22 +185,34 @@ class Provisioned:
         per_minute, slots = self.model.growth_per_minute, self.model.invokes_per_poller
         return Grid(t0_us, MINUTE_US * slots, per_minute) if per_minute else None
 
+    def slot_has_ended(self, slot: Slot) -> None:
+        """Take note that a slot of a poller that was given up is gone."""
+        poller = slot.poller
+        assert poller is not None
+        poller.slots.remove(slot)
+        if not poller.slots:
+            self.ending.remove(poller)
+
     # ---- how busy they are
 
     def begins_batch(self, now_us: int) -> None:
         """Count a slot that got a message."""
-        self._enter(now_us)
+        if now_us >= self._ends_us:
+            self._enter(now_us)
         self._busy += 1
-        self._peak = max(self._peak, self._busy)
+        if self._busy > self._peak:
+            self._peak = self._busy
 
     def ends_batch(self, now_us: int) -> None:
         """Count it out."""
-        self._enter(now_us)
+        if now_us >= self._ends_us:
+            self._enter(now_us)
         self._busy -= 1
 
     def next_shrink_us(self, now_us: int) -> int:
         """Return the end of the period that is open."""
-        return self._enabled_us + ((now_us - self._enabled_us) // self._period_us + 1) * self._period_us
+        self._enter(now_us)
+        return self._ends_us
 
     def plan_shrink(self, now_us: int) -> int:
         """Return how many pollers are enough, at the end of a period."""
@@ -182,10 +221,17 @@ class Provisioned:
         self._enter(now_us)
         return enough
 
+    def check_invariants(self, busy: int) -> None:
+        """Assert that all busy slots are counted."""
+        assert busy == self._busy <= self._peak, (
+            f"{busy} slots are busy, {self._busy} are counted, {self._peak} at most"
+        )
+
     def _enter(self, now_us: int) -> None:
-        period = (now_us - self._enabled_us) // self._period_us
-        if period != self._period:
-            self._period, self._peak = period, self._busy
+        """Begin another period if the one that was open is over; busy slots go over into it."""
+        if now_us >= self._ends_us:
+            self._ends_us += ((now_us - self._ends_us) // self._period_us + 1) * self._period_us
+            self._peak = self._busy
 
 
 class PollerMeter:
@@ -197,7 +243,8 @@ class PollerMeter:
 
     def change(self, now_us: int, count: int, ended: Iterable[Poller] = ()) -> None:
         """Take down that there are so many from now on, and that these ended."""
-        self.steps.change(now_us, count)
+        if count != self.steps.value:
+            self.steps.change(now_us, count)
         self._ended_s += billed_seconds(now_us - poller.since_us for poller in ended)
 
     def billed_seconds(self, now_us: int, running: Iterable[Poller]) -> int:

@@ -15,12 +15,13 @@ from lambdasim.units import MICROSECONDS
 if TYPE_CHECKING:
     from lambdasim.esm.mapping import EventSourceMapping
     from lambdasim.esm.pollers import Pollers
-    from lambdasim.esm.provisioned import Poller
+    from lambdasim.esm.provisioned import Poller, Provisioned
     from lambdasim.lambda_ import Invocation
     from lambdasim.lambda_.targets import Target
     from lambdasim.sqs import Flight, Message, Queue
 
 _RESULT: Final = Priority.RESULT.value
+_NEVER: Final = 1 << 62
 
 
 class SlotState(Enum):
@@ -68,6 +69,7 @@ class Slot:
         "asked_number",
         "asked_us",
         "asks",
+        "busy_in",
         "called",
         "deadline_us",
         "first_asked_us",
@@ -75,7 +77,6 @@ class Slot:
         "generation",
         "held_bytes",
         "invocation",
-        "is_busy",
         "left_over",
         "messages",
         "number",
@@ -99,7 +100,7 @@ class Slot:
         self.number = number
         self.poller = poller  # in provisioned mode
         self.generation = pollers.generation
-        self.is_busy = False  # whether it is counted as busy in provisioned mode
+        self.busy_in: Provisioned | None = None  # where it is counted as busy
         self.state = SlotState.TURNING
         self.terms = pollers.terms  # of the batch
         self.asks = False  # whether a receive is open for the batch that it gathers
@@ -128,14 +129,16 @@ class Slot:
         """Whether it ends with its turn, because its poller or the mode was given up."""
         return self.generation != self.pollers.generation or (self.poller is not None and self.poller.is_over)
 
-    def restarted_at_us(self, now_us: int) -> int:
-        """Return when its open receive took the place of an empty one; -1: it did not, or none is open."""
-        is_open = self.state is SlotState.POLLING or self.asks
-        if not is_open or self.pause is not None:
-            return -1
+    def repeated_at_us(self, until_us: int) -> tuple[int, int]:
+        """Return when its open receive took the place of an empty one (-1: it did not), and when the next one will."""
+        if self.called:  # its receive returns soon; it may be one that only begins
+            return (self.asked_us, _NEVER) if self.asked_us <= until_us else (-1, self.asked_us)
+        if self.state is not SlotState.POLLING and not self.asks:
+            return -1, _NEVER
         wait_us = self.pollers.wait_of(self)
-        times = (now_us - self.first_asked_us) // wait_us
-        return self.first_asked_us + times * wait_us if times else -1
+        times = (until_us - self.first_asked_us) // wait_us
+        at_us = self.first_asked_us + times * wait_us
+        return at_us if times > 0 else -1, at_us + wait_us
 
     def make_event(self) -> dict[str, Any]:
         """Return the event of the batch."""
