@@ -290,10 +290,12 @@ def complaints(source: str, path: PurePosixPath) -> list[str]:
     """Return what is banned in a file, a line each; *path* is inside the package."""
     # The command has a progress bar; the world of handlers keeps what it puts others in the place of.
     may_read_the_clock = path.parts[0].removesuffix(".py") == "cli" or path.as_posix() == "lambda_/world.py"
+    # Clients of AWS draw their pauses from the chance of the process: it is given a seed meanwhile, and put back.
+    may_exchange_chance = path.as_posix() == "bridges/diversion.py"
     return [
         f"{path}:{line}: {what}: {instead}"
         for line, what, instead in findings(source)
-        if not (may_read_the_clock and instead == TIME)
+        if not (may_read_the_clock and instead == TIME) and not (may_exchange_chance and instead == CHANCE)
     ]
 
 
