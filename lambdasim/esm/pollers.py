@@ -390,10 +390,15 @@ class Pollers:
 
     def count_empty_receives(self) -> int:
         """Return how many receives from this queue have ended empty by now (ESM-082, ESM-290)."""
-        now_us, wait_us = self.clock.now_us, self._wait_us
-        open_now = sum((now_us - slot.first_asked_us) // wait_us for _, _, slot in self._waiting)
-        open_now += sum((now_us - slot.first_asked_us) // self.wait_of(slot) for _, _, slot in self._gathering)
+        ended_by_us, wait_us = self._ended_by_us(), self._wait_us
+        open_now = sum(max(0, ended_by_us - slot.first_asked_us) // wait_us for _, _, slot in self._waiting)
+        for _, _, slot in self._gathering:
+            open_now += max(0, ended_by_us - slot.first_asked_us) // self.wait_of(slot)
         return self._beats.total + open_now
+
+    def _ended_by_us(self) -> int:
+        """Return the instant up to which receives have ended: now, unless C2 of now is still to come."""
+        return self.clock.now_us - (not self.clock.has_passed(Priority.POLL_END.value))
 
     @property
     def empty_receives(self) -> int:
@@ -406,11 +411,12 @@ class Pollers:
 
     def empty_receives_by_minute(self) -> dict[int, int]:
         """Return the empty receives from this queue by the minute in which each ended. Runtime: `O(minutes)`."""
-        now_us = self.clock.now_us
+        ended_by_us = self._ended_by_us()
         still_open = []
         for _, _, slot in (*self._waiting, *self._gathering):
             wait_us = self.wait_of(slot)
-            still_open.append((slot.first_asked_us + wait_us, wait_us, (now_us - slot.first_asked_us) // wait_us))
+            times = max(0, ended_by_us - slot.first_asked_us) // wait_us
+            still_open.append((slot.first_asked_us + wait_us, wait_us, times))
         return self._beats.minutes(still_open)
 
     def _advance(self, *, at_wake: bool) -> None:

@@ -343,3 +343,17 @@ def test_a_backlog_costs_a_receive_and_a_delete_per_batch_and_an_open_receive_pe
     sim.run_for(20)
     assert mapping.snapshot().empty_receives == slots
     assert queue.snapshot().requests - 1_000 == 200 + slots
+
+
+@pytest.mark.rule("ESM-082", "ESM-290", "ESM-081")
+def test_a_receive_that_ends_at_this_instant_is_not_empty_before_its_turn_to_end_has_come(sim, queue):
+    """At 20 s a delay ends, then the message goes to the receive that would end, then the four others end."""
+    mapping = sim.create_event_source_mapping(queue, sim.create_function("worker"), metrics=["EventCount"])
+    queue.send_message("order", delay_seconds=20)
+    sim.run(until=19)
+    counts = []
+    while sim.step() and sim.now == 20:
+        counts.append((mapping.snapshot().polled_event_count, mapping.snapshot().empty_receives))
+    assert counts[0] == (0, 0)
+    assert counts == sorted(counts)
+    assert counts[-1] == (1, 4)
