@@ -1,5 +1,6 @@
 """The entries of the house: `nox` for lint, types and tests, `nox -s docs` and `nox -s bench` for the rest."""
 
+import re
 from pathlib import Path
 
 import nox
@@ -37,6 +38,15 @@ def docs(session: nox.Session) -> None:
     session.run("pytest", "tests/examples", *session.posargs)
     for scenario in sorted(Path("docs/examples").glob("*.toml")):
         session.run("lambdasim", "run", str(scenario))
+
+
+@nox.session
+def pictures(session: nox.Session) -> None:
+    """Draw the pictures of docs/validation.md again, by running its programs."""
+    session.install("-e", ".[planning]")
+    page = Path("docs/validation.md").read_text(encoding="utf-8")
+    for program in re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
+        session.run("python", "-c", program)
 
 
 @nox.session

@@ -14,6 +14,7 @@ import json
 import os
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -21,10 +22,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 Side = Callable[[int], float]
+Measure = Callable[[int, Callable[[], object]], float]  #: of how many things are done, and the work that does them
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -96,16 +98,27 @@ class Result:
 
 
 def seconds_of(work: Callable[[], object]) -> float:
-    """Return the seconds that *work* takes, begun with the garbage of others collected."""
+    """Return the seconds of the processor that *work* takes, begun with the garbage of others collected."""
     gc.collect()
-    begin = perf_counter()
+    begin = process_time()
     work()
-    return perf_counter() - begin
+    return process_time() - begin
 
 
 def rate(times: int, work: Callable[[], object]) -> float:
     """Return how often a second *work* does what it does *times* times."""
     return times / seconds_of(work)
+
+
+def peak_mb(_times: int, work: Callable[[], object]) -> float:
+    """Return the megabytes that *work* held at most at a time, beside what was there before it."""
+    gc.collect()
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1] / 1e6
+    finally:
+        tracemalloc.stop()
 
 
 def need(*modules: str) -> None:

@@ -32,7 +32,7 @@ from lambdasim.lambda_ import (
     ScalingRate,
 )
 from lambdasim.simulation import Simulation
-from lambdasim.sqs import Queue, RedrivePolicy, SqsConfig, SqsFaults
+from lambdasim.sqs import Queue, RedrivePolicy, SqsConfig, SqsCostModel, SqsFaults
 
 __version__ = "0.1.0"
 
@@ -68,6 +68,7 @@ __all__ = [
     "Seeded",
     "Simulation",
     "SqsConfig",
+    "SqsCostModel",
     "SqsFaults",
     "ThrottleRetry",
     "__version__",

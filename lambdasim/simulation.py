@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from random import Random
+from types import TracebackType
 from typing import Any, Final, Protocol, TypeVar, Unpack, cast, runtime_checkable
 
 from attrs import evolve
@@ -16,7 +17,7 @@ from lambdasim.errors.lambda_ import InvalidParameterValueException, ResourceNot
 from lambdasim.errors.sqs import QueueDoesNotExist, RequestThrottled
 from lambdasim.esm import EsmFaults, EventSourceMapping
 from lambdasim.esm.limits import MAPPING_SETTINGS, ProvisionedModel
-from lambdasim.esm.mapping import ListEventSourceMappingsResult, MappingConfiguration, check_numbers
+from lambdasim.esm.mapping import ListEventSourceMappingsResult, MappingConfiguration, check_numbers, refuse_others
 from lambdasim.faults import GROUPS, Faults, async_part, esm_part, lambda_part, sqs_part
 from lambdasim.filtering.criteria import parse_criteria
 from lambdasim.lambda_ import AsyncFaults, Function, InvokeResult, LambdaFaults, LambdaLimits, PriceBook, RpsModel
@@ -26,12 +27,12 @@ from lambdasim.lambda_.limits import FUNCTION_SETTINGS, DurationLike
 from lambdasim.lambda_.names import check_qualifier, one_qualifier
 from lambdasim.lambda_.registry import AccountSettings, Functions, LambdaEndpoint, ListFunctionsResult
 from lambdasim.lambda_.remote import Remote, Wire
-from lambdasim.lambda_.version import Handler, check_range
+from lambdasim.lambda_.version import Code, Handler, check_range
 from lambdasim.metrics import Metrics
 from lambdasim.settings import Settings
 from lambdasim.sqs import Endpoint, Queue, Registry, SqsConfig, SqsFaults
 from lambdasim.sqs.attributes import QueueAttributes
-from lambdasim.sqs.limits import partition_of
+from lambdasim.sqs.limits import QUEUE_SETTINGS, partition_of
 from lambdasim.sqs.results import (
     CancelMessageMoveTaskResult,
     GetQueueUrlResult,
@@ -42,28 +43,10 @@ from lambdasim.sqs.results import (
 from lambdasim.units import Duration, seconds
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
 
 _WORK: Final = Priority.WORK.value
-SETTINGS: Final = (SqsConfig, RpsModel, *FUNCTION_SETTINGS, *MAPPING_SETTINGS, PriceBook)
-
-#: Parameters of other kinds of event source: AWS says that a queue has none of these (ESM-023).
-_OTHER_SOURCES: Final = {
-    "starting_position": "StartingPosition",
-    "starting_position_timestamp": "StartingPositionTimestamp",
-    "parallelization_factor": "ParallelizationFactor",
-    "bisect_batch_on_function_error": "BisectBatchOnFunctionError",
-    "maximum_retry_attempts": "MaximumRetryAttempts",
-    "maximum_record_age_in_seconds": "MaximumRecordAgeInSeconds",
-    "tumbling_window_in_seconds": "TumblingWindowInSeconds",
-    "destination_config": "DestinationConfig",
-    "topics": "Topics",
-    "queues": "Queues",
-    "source_access_configurations": "SourceAccessConfigurations",
-    "self_managed_event_source": "SelfManagedEventSource",
-    "amazon_managed_kafka_event_source_config": "AmazonManagedKafkaEventSourceConfig",
-    "self_managed_kafka_event_source_config": "SelfManagedKafkaEventSourceConfig",
-    "document_db_event_source_config": "DocumentDBEventSourceConfig",
-}
+SETTINGS: Final = (*QUEUE_SETTINGS, RpsModel, *FUNCTION_SETTINGS, *MAPPING_SETTINGS, PriceBook)
 
 
 @runtime_checkable
@@ -72,6 +55,24 @@ class Arrivals(Protocol):
 
     def instants_us(self, random: Random) -> Iterable[int]:
         """Yield instants in microseconds since the process began, never decreasing."""
+        ...
+
+
+class Patching(Protocol):
+    """What `Simulation.patch_boto3` returns: a context manager, and a decorator of functions."""
+
+    def __enter__(self) -> object:
+        """Let the simulation answer from now on."""
+        ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
+    ) -> bool | None:
+        """Let whoever answered before answer again."""
+        ...
+
+    def __call__(self, function: F, /) -> F:
+        """Return a function during whose calls the simulation answers."""
         ...
 
 
@@ -203,6 +204,8 @@ class Simulation:
         self.execution = execution
         self._registry = Registry(self.clock)
         self._functions = Functions(self.clock, self._queue_target)
+        self._bridge: Any = _bridges().Bridge(self)
+        self._functions.companion = self._bridge
         self._endpoints: dict[tuple[str, str], tuple[Endpoint, LambdaEndpoint]] = {}
         self._sqs, self._lambda = self._endpoint(region, account_id)
         self.pool = self._lambda.pool
@@ -307,7 +310,7 @@ class Simulation:
             queue_name: 1 to 80 characters of `A-Z a-z 0-9 _ -`; the name of a FIFO queue ends in `.fifo`.
             attributes: AWS's map of texts, to the letter.
             tags: Of a new queue.
-            settings: At most one `SqsConfig`, for this queue.
+            settings: At most one `SqsConfig` and one `SqsCostModel`, for this queue.
             faults: What may go wrong in this queue, instead of what may in the simulation.
             region, account_id: Where and whose it is; those of the simulation by default.
             keywords: Attributes in our form, such as `visibility_timeout=30`: see `QueueAttributes`.
@@ -417,6 +420,9 @@ class Simulation:
         log_group: str | None = None,
         dead_letter_target_arn: str | Queue | None = None,
         description: str = "",
+        zip_file: bytes | None = None,
+        details: Mapping[str, Any] | None = None,
+        tags: Mapping[str, str] | None = None,
         faults: LambdaFaults | AsyncFaults | None = None,
         settings: Iterable[object] = (),
         region: str | None = None,
@@ -457,6 +463,9 @@ class Simulation:
             log_group=log_group,
             dead_letter_target_arn=dead_letter_target_arn,
             description=description,
+            zip_file=zip_file,
+            details=details,
+            tags=tags,
             faults=lambda_part(faults),
             async_faults=async_part(faults),
             settings=settings,
@@ -524,6 +533,43 @@ class Simulation:
         """
         self._functions.register(arn, target)
 
+    def register_handler(
+        self,
+        ref: str,
+        handler: Handler | None = None,
+        *,
+        init: Callable[[], Any] | None = None,
+        execution: str | None = None,
+        duration: DurationLike | None = None,
+        failure_rate: float = 0.0,
+    ) -> None:
+        """
+        Say what runs in functions that clients of boto3 create from now on, whatever code they send.
+
+        Args:
+            ref: The name of a function, or else the text of its `Handler`, such as `"app.handler"`.
+            handler: A function of event and context; None for functions that take their time and succeed.
+            init, execution, duration, failure_rate: As of `create_function`.
+        Raises:
+            UsageError: No handler, or a value that means nothing here.
+        """
+        if not isinstance(ref, str):
+            msg = f"register_handler({ref!r}): give the name of a function, or the text of its Handler"
+            raise UsageError(msg)
+        if isinstance(handler, str):
+            msg = f"register_handler({ref!r}, {handler!r}): give the function itself; texts are found in what is sent"
+            raise UsageError(msg)
+        self._functions.register_code(
+            ref,
+            Code(
+                handler=handler,
+                init=init,
+                execution=cast("Any", self.execution if execution is None else execution),
+                duration=duration,
+                failure_rate=failure_rate,
+            ),
+        )
+
     def remote(self, obj: T, latency: Duration = 0) -> T:
         """
         Return *obj* as it is behind a wire.
@@ -535,6 +581,36 @@ class Simulation:
             latency: Seconds that each operation takes, half of them before its effect.
         """
         return cast("T", Remote(obj, Wire(self.clock, latency)))
+
+    def client(self, service_name: str, **options: Any) -> Any:
+        """
+        Return a real boto3 client that this simulation answers, and that touches no other (extra `boto3`).
+
+        Args:
+            service_name: `sqs` or `lambda`.
+            options: As of `boto3.client`; without `region_name` the client is in the region of the simulation.
+        Raises:
+            UsageError: Another service; boto3 is not installed.
+        """
+        return _bridges().client(self._bridge, service_name, **options)
+
+    def resource(self, service_name: str, **options: Any) -> Any:
+        """Return a real boto3 resource of the same kind; boto3 has one of `sqs`."""
+        return _bridges().resource(self._bridge, service_name, **options)
+
+    def patch_boto3(self, *, others: bool = True, sleep: bool = False) -> Patching:
+        """
+        Let this simulation answer SQS and Lambda for every botocore client of the process, whenever it was made.
+
+        A context manager and a decorator. Handlers need none: while their code runs, this is so.
+
+        Args:
+            others: Whether calls to other services go where they would have gone; if not, they are refused.
+            sleep: Whether `time.sleep` lets simulated time pass, too.
+        Raises:
+            UsageError: boto3 is not installed.
+        """
+        return cast("Patching", _bridges().Patch(self._bridge, others=others, sleep=sleep))
 
     def create_event_source_mapping(
         self,
@@ -551,6 +627,7 @@ class Simulation:
         enabled: bool = True,
         metrics: Sequence[str] = (),
         kms_key_arn: str | None = None,
+        tags: Mapping[str, str] | None = None,
         faults: EsmFaults | Faults | None = None,
         settings: Iterable[object] = (),
         **others: object,
@@ -577,11 +654,7 @@ class Simulation:
         )
         target, qualifier = self._target(function)
         source = self._source(event_source)
-        for name in others:
-            if name in _OTHER_SOURCES:
-                msg = f"Unsupported {_OTHER_SOURCES[name]} parameter for given event source mapping type."
-                raise InvalidParameterValueException(msg)
-        _refuse("create_event_source_mapping", others)
+        refuse_others("create_event_source_mapping", others)
         mapping = EventSourceMapping(
             source,
             target,
@@ -596,6 +669,7 @@ class Simulation:
             enabled=enabled,
             metrics=metrics,
             kms_key_arn=kms_key_arn,
+            tags=tags,
             faults=esm_part(self.faults if faults is None else faults),
             settings=narrower,
             siblings=self._mappings.values(),
@@ -616,7 +690,7 @@ class Simulation:
         Return a page of the mappings, in order of creation (ESM-035).
 
         Args:
-            event_source: Only those of this queue: itself, or its ARN.
+            event_source: Only those of this queue: itself, its name, ARN or URL.
             function: Only those of this function: itself, its name or ARN; with a qualifier only those of that.
             max_items: 1 to 100 (None).
             marker: Of the page before.
@@ -626,16 +700,18 @@ class Simulation:
             ResourceNotFoundException: There is no such function.
         """
         check_range("maxItems", 100 if max_items is None else max_items, 1, 10_000)
-        if marker is not None and not marker.isdecimal():
+        if marker is not None and not (isinstance(marker, str) and marker.isdecimal()):
             msg = "Invalid Marker"
             raise InvalidParameterValueException(msg)
         found = [mapping for mapping in self.event_source_mappings if marker is None or mapping.number > int(marker)]
         if event_source is not None:
-            arn = event_source.arn if isinstance(event_source, Queue) else event_source
+            arn = event_source if isinstance(event_source, str) and event_source.startswith("arn:") else None
+            with suppress(QueueDoesNotExist):
+                arn = self._sqs.queue(event_source).arn if arn is None else arn
             found = [mapping for mapping in found if mapping.queue.arn == arn]
         if function is not None:
             target, qualifier = self._lambda.find(function)
-            found = [mapping for mapping in found if mapping.function is target]
+            found = [mapping for mapping in found if mapping.function.arn == target.arn]
             if qualifier is not None:
                 found = [mapping for mapping in found if mapping.qualifier == check_qualifier(qualifier)]
         size = min(100, 100 if max_items is None else max_items)
@@ -883,3 +959,9 @@ def _unattended(queue: Queue, send: Callable[[int], object]) -> Callable[[int], 
             send(number)
 
     return send_anyway
+
+
+def _bridges() -> Any:
+    from lambdasim.bridges import boto3
+
+    return boto3

@@ -1,6 +1,6 @@
 """What is measured, in the order in which the table shows it."""
 
-from benchmarks.cases import backlog, clock, fixture, growth, invokes, memory, objects, pipeline, servers
+from benchmarks.cases import backlog, clients, clock, fixture, growth, invokes, memory, objects, pipeline, servers
 from benchmarks.timing import Group
 
 GROUPS: tuple[Group, ...] = (
@@ -9,6 +9,7 @@ GROUPS: tuple[Group, ...] = (
     *servers.GROUPS,
     *invokes.GROUPS,
     *objects.GROUPS,
+    *clients.GROUPS,
     *growth.GROUPS,
     *memory.GROUPS,
     *fixture.GROUPS,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 import zipfile
 from contextlib import contextmanager
-from time import perf_counter
+from time import process_time
 
-from benchmarks.timing import need, rate
+from benchmarks.timing import Measure, need, rate
 
 ASSUME = (
     '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},'
@@ -37,9 +37,9 @@ def _fill(client, url, waiting):
         client.send_message_batch(QueueUrl=url, Entries=_entries(10))
 
 
-def single(messages: int, *, waiting: int = 0) -> float:
+def single(messages: int, *, waiting: int = 0, clients=mocked) -> float:
     """Messages per second sent, received and deleted one by one while so many others wait."""
-    with mocked() as connect:
+    with clients() as connect:
         client = connect("sqs")
         url = client.create_queue(QueueName="orders")["QueueUrl"]
         _fill(client, url, waiting)
@@ -53,9 +53,9 @@ def single(messages: int, *, waiting: int = 0) -> float:
         return rate(messages, work)
 
 
-def batches(messages: int, *, waiting: int = 0, is_fifo: bool = False) -> float:
+def batches(messages: int, *, waiting: int = 0, is_fifo: bool = False, clients=mocked) -> float:
     """The same in batches of ten; the messages of a FIFO queue are one group, with ids that differ."""
-    with mocked() as connect:
+    with clients() as connect:
         client = connect("sqs")
         given = (
             {"QueueName": "orders.fifo", "Attributes": {"FifoQueue": "true"}} if is_fifo else {"QueueName": "orders"}
@@ -79,7 +79,7 @@ def batches(messages: int, *, waiting: int = 0, is_fifo: bool = False) -> float:
         return rate(messages // 10 * 10, work)
 
 
-def _make_pipeline(connect):
+def _make_pipeline(connect, batch=10):
     role = connect("iam").create_role(RoleName="worker", AssumeRolePolicyDocument=ASSUME)["Role"]["Arn"]
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
@@ -93,29 +93,33 @@ def _make_pipeline(connect):
     )
     url = connect("sqs").create_queue(QueueName="orders")["QueueUrl"]
     connect("lambda").create_event_source_mapping(
-        EventSourceArn="arn:aws:sqs:us-east-1:123456789012:orders", FunctionName="worker", BatchSize=10
+        EventSourceArn="arn:aws:sqs:us-east-1:123456789012:orders", FunctionName="worker", BatchSize=batch
     )
     return url
 
 
-def mapping(messages: int) -> float:
-    """Messages per second through moto's mapping, to a function that runs nothing."""
+def mapping(messages: int, *, batch: int = 10, measure: Measure = rate) -> float:
+    """
+    Messages per second through moto's mapping, to a function that runs nothing.
+
+    It invokes once for each message within its send, so that the size of a batch changes nothing.
+    """
     with mocked(**{"lambda": {"use_docker": False}}) as connect:
-        url = _make_pipeline(connect)
+        url = _make_pipeline(connect, batch)
         client = connect("sqs")
 
         def work():
             for _ in range(messages // 10):
                 client.send_message_batch(QueueUrl=url, Entries=_entries(10))
 
-        return rate(messages // 10 * 10, work)
+        return measure(messages // 10 * 10, work)
 
 
 def fixture_ms(times: int) -> float:
     """Milliseconds that a test needs to set up a queue, a function and a mapping."""
     need("moto", "boto3")
-    begin = perf_counter()
+    begin = process_time()
     for _ in range(times):
         with mocked(**{"lambda": {"use_docker": False}}) as connect:
             _make_pipeline(connect)
-    return (perf_counter() - begin) * 1_000 / times
+    return (process_time() - begin) * 1_000 / times

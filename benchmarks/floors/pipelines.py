@@ -1,9 +1,10 @@
 """
 The pipeline by hand: send, receive, event, handler, delete, with nothing that one run does not need.
 
-There are 10 slots; each receives up to 10 messages, hands them to the handler, deletes them 100 ms later and receives
-again. Messages arrive as fast as they are handled, and 1,000 are there from the beginning, so batches are full. The
-same workload runs through lambdasim in `benchmarks.cases.pipeline`.
+There are 10 slots; each receives as many messages as a batch has (10, unless it is said otherwise), hands them to the
+handler, deletes them 100 ms later and receives again. Messages arrive as fast as they are handled, ten at an instant;
+1,000, and at least two batches for each slot, are there from the beginning, so batches are full. The same workload runs
+through lambdasim in `benchmarks.cases.pipeline`, and through SimPy in `benchmarks.floors.simpy_models`.
 """
 
 from __future__ import annotations
@@ -13,17 +14,28 @@ from hashlib import md5
 from heapq import heappop, heappush
 from itertools import count
 
-from benchmarks.timing import rate
+from benchmarks.timing import Measure, rate
 
 SLOTS = 10
 BATCH = 10
 DURATION_US = 100_000
+PER_INSTANT = 10
 BACKLOG = 1_000
-GAP_US = DURATION_US // (SLOTS * BATCH)  #: between messages
+VISIBILITY_US = 30_000_000
 ARN = "arn:aws:sqs:us-east-1:123456789012:orders"
 START_MS = 1_767_225_600_000
 
 _bodies: list[str] = []
+
+
+def gap_of(batch: int) -> int:
+    """Return the microseconds between two messages, so that they arrive as fast as batches are handled."""
+    return DURATION_US // (SLOTS * batch)
+
+
+def backlog_of(batch: int) -> int:
+    """Return how many messages are there from the beginning."""
+    return max(BACKLOG, 2 * SLOTS * batch)
 
 
 def bodies(size: int) -> list[str]:
@@ -81,12 +93,16 @@ def make_event(messages):
 def lean(
     messages: int,
     *,
-    per_instant: int = BATCH,
-    backlog: int = BACKLOG,
+    batch: int = BATCH,
+    per_instant: int = PER_INSTANT,
+    backlog: int | None = None,
     with_event: bool = True,
-    visibility_us: int = 30_000_000,
+    visibility_us: int = VISIBILITY_US,
+    measure: Measure = rate,
 ) -> float:
-    """Messages per second; with an event and a handler that reads it, or neither."""
+    """Messages per second, or what else is measured; with an event and a handler that reads it, or neither."""
+    gap_us = gap_of(batch)
+    backlog = backlog_of(batch) if backlog is None else backlog
     texts = bodies(messages) if with_event else ["x" * 256] * messages
     handled = 0
 
@@ -112,27 +128,27 @@ def lean(
         def arrive(_argument):
             send(per_instant)
             if sent < messages:
-                heappush(heap, (now_us + GAP_US * per_instant, number(), arrive, None))
+                heappush(heap, (now_us + gap_us * per_instant, number(), arrive, None))
 
         def receive():
-            batch = []
-            for _ in range(min(BATCH, len(waiting))):
+            taken = []
+            for _ in range(min(batch, len(waiting))):
                 message = waiting.popleft()
                 message.state = 1
                 message.receive_count += 1
                 if message.first_received_us is None:
                     message.first_received_us = now_us
-                batch.append(message)
-            flights.append((now_us + visibility_us, batch))
+                taken.append(message)
+            flights.append((now_us + visibility_us, taken))
             if with_event:
-                handler(make_event(batch), None)
-            heappush(heap, (now_us + DURATION_US, number(), end, batch))
+                handler(make_event(taken), None)
+            heappush(heap, (now_us + DURATION_US, number(), end, taken))
 
-        def end(batch):
+        def end(taken):
             nonlocal free, handled
-            for message in batch:
+            for message in taken:
                 message.state = 2
-            handled += len(batch)
+            handled += len(taken)
             while flights and flights[0][1][-1].state == 2:
                 flights.popleft()
             if waiting:
@@ -146,12 +162,12 @@ def lean(
             now_us, _, action, argument = heappop(heap)
             action(argument)
 
-    speed = rate(messages, work)
+    reading = measure(messages, work)
     assert handled == messages
-    return speed
+    return reading
 
 
-def cohorts(messages: int, *, per_instant: int = BATCH) -> float:
+def cohorts(messages: int, *, per_instant: int = PER_INSTANT) -> float:
     """Messages per second where identical messages are one list of [instant, count], and a batch is a count."""
     handled = 0
 
@@ -177,7 +193,7 @@ def cohorts(messages: int, *, per_instant: int = BATCH) -> float:
         def arrive(_argument):
             send(min(per_instant, messages - sent))
             if sent < messages:
-                heappush(heap, (now_us + GAP_US * per_instant, number(), arrive, None))
+                heappush(heap, (now_us + gap_of(BATCH) * per_instant, number(), arrive, None))
 
         def receive():
             nonlocal visible

@@ -122,6 +122,7 @@ def _rows_of_mappings(mappings: Sequence[MappingReport]) -> Iterator[Row]:
     yield row("batch size, mean", lambda m: None if m.batch_size_mean is None else f"{m.batch_size_mean:,.2f}")
     yield row("ran more than once", lambda mapping: count(mapping.duplicates), is_trouble=True)
     yield row("given up after throttles", lambda mapping: count(mapping.given_up), is_trouble=True)
+    yield row("seconds of its own pollers", lambda m: count(m.poller_seconds) if m.poller_seconds else None)
 
 
 def _rows_of_cost(total: Total) -> Iterator[Row]:

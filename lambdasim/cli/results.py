@@ -120,6 +120,8 @@ class MappingReport:
     given_up: int  #: in batches that were dropped after throttles
     duplicates: int  #: processed more than once
     concurrency_limit: int  #: at the end
+    poller_seconds: int  #: of pollers of its own that are charged for
+    cost_usd: Decimal  #: of these
 
     @property
     def name(self) -> str:

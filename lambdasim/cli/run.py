@@ -207,7 +207,7 @@ class Run:
         minutes = gather(sim, [self.queues[name] for name in self._scenario.queues])
         queues = tuple(self._of_queue(name, minutes.queues[name]) for name in self._scenario.queues)
         functions = tuple(self._of_function(name, minutes.functions[name]) for name in self.functions)
-        mappings = tuple(map(_of_mapping, self.mappings))
+        mappings = tuple(_of_mapping(mapping, self._prices) for mapping in self.mappings)
         total = Total(
             sent=sum(queue.sent for queue in queues),
             processed=sum(queue.processed for queue in queues),
@@ -224,7 +224,10 @@ class Run:
             sqs_requests=sum(queue.sqs_requests for queue in queues),
             sqs_requests_billed=sum(queue.sqs_requests_billed for queue in queues),
             billed_gb_s=sum(function.billed_gb_s for function in functions),
-            lambda_cost_usd=sum((function.cost_usd for function in functions), Decimal(0)),
+            lambda_cost_usd=sum(
+                (*(function.cost_usd for function in functions), *(mapping.cost_usd for mapping in mappings)),
+                Decimal(0),
+            ),
             sqs_cost_usd=sum((queue.cost_usd for queue in queues), Decimal(0)),
         )
         return Report(
@@ -290,8 +293,9 @@ class Run:
         )
 
 
-def _of_mapping(mapping: EventSourceMapping) -> MappingReport:
+def _of_mapping(mapping: EventSourceMapping, prices: PriceBook) -> MappingReport:
     counts = mapping.snapshot()
+    seconds = mapping.billed_poller_seconds
     return MappingReport(
         queue=mapping.queue.name,
         function=mapping.function.name,
@@ -304,6 +308,8 @@ def _of_mapping(mapping: EventSourceMapping) -> MappingReport:
         given_up=counts.dropped,
         duplicates=counts.duplicates,
         concurrency_limit=counts.concurrency_limit,
+        poller_seconds=seconds,
+        cost_usd=prices.poller_cost(seconds=seconds) if seconds else Decimal(0),
     )
 
 

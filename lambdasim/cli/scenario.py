@@ -20,6 +20,7 @@ from lambdasim import (
     EnvironmentModel,
     LambdaLimits,
     PollModel,
+    ProvisionedModel,
     RuntimeModel,
     ScalingModel,
     ScalingRate,
@@ -38,6 +39,7 @@ from lambdasim.cli.tables import (
     NewEnvironments,
     PollingTable,
     PricesTable,
+    ProvisionedTable,
     Retry,
     Scaling,
     Table,
@@ -50,6 +52,9 @@ from lambdasim.esm.limits import (
     BATCH_SIZE_MAX,
     MAXIMUM_CONCURRENCY_MAX,
     MAXIMUM_CONCURRENCY_MIN,
+    MAXIMUM_POLLERS_MAX,
+    MINIMUM_POLLERS_MAX,
+    POLLERS_MIN,
     REPORT_BATCH_ITEM_FAILURES,
     WINDOW_MAX_S,
 )
@@ -68,6 +73,7 @@ MAPPING_SETTINGS: Final[Mapping[str, type]] = {
     "batch_window": BatchWindowModel,
     "backoff": BackoffModel,
     "throttle_retry": ThrottleRetry,
+    "provisioned": ProvisionedModel,
 }
 
 _LIMITS: Final = LambdaLimits()
@@ -129,6 +135,8 @@ class MappingTable(Table):
     maximum_concurrency: (
         Annotated[int, PlainValidator(Whole(MAXIMUM_CONCURRENCY_MIN, MAXIMUM_CONCURRENCY_MAX, "invocations"))] | None
     ) = None
+    minimum_pollers: Annotated[int, PlainValidator(Whole(POLLERS_MIN, MINIMUM_POLLERS_MAX, "pollers"))] | None = None
+    maximum_pollers: Annotated[int, PlainValidator(Whole(POLLERS_MIN, MAXIMUM_POLLERS_MAX, "pollers"))] | None = None
     function_response_types: (
         Annotated[tuple[str, ...], PlainValidator(Choices((REPORT_BATCH_ITEM_FAILURES,)))] | None
     ) = None
@@ -138,6 +146,7 @@ class MappingTable(Table):
     batch_window: BatchWindowTable | None = None
     backoff: Backoff | None = None
     throttle_retry: Retry | None = None
+    provisioned: ProvisionedTable | None = None
 
     def settings(self) -> list[object]:
         """Return the value objects that the table holds."""

@@ -20,11 +20,13 @@ from lambdasim import (
     EnvironmentModel,
     PollModel,
     PriceBook,
+    ProvisionedModel,
     ScalingModel,
     ScalingRate,
     ThrottleRetry,
 )
 from lambdasim.cli.values import Choice, Flag, Number, Percentiles, Seconds, Span, Text, Whole
+from lambdasim.esm.limits import MAXIMUM_POLLERS_MAX, MINIMUM_POLLERS_MAX, POLLERS_MIN
 from lambdasim.workload import (
     Clamped,
     Constant,
@@ -227,6 +229,7 @@ class PollingTable(SettingsTable):
     library = PollModel
     wait_s: FromOne | None = None
     max_per_receive: FromOne | None = None
+    receive_latency_s: Time | None = None
     dispatch: Annotated[str, PlainValidator(Choice(("greedy", "round_robin")))] | None = None
 
 
@@ -259,6 +262,20 @@ class ThrottleRetryTable(SettingsTable):
     factor: FromOne | None = None
     max_delay_s: TimeAboveZero | None = None
     drop_rule: Annotated[str, PlainValidator(Choice(("remaining_below_timeout", "visibility_exceeded")))] | None = None
+
+
+class ProvisionedTable(SettingsTable):
+    """What pollers do that a mapping has for itself."""
+
+    library = ProvisionedModel
+    invokes_per_poller: FromOne | None = None
+    polls_per_s: FromOne | None = None
+    bytes_per_s: FromOne | None = None
+    growth_per_minute: FromZero | None = None
+    scale_down_every_s: TimeAboveZero | None = None
+    min_default: Annotated[int, PlainValidator(Whole(POLLERS_MIN, MINIMUM_POLLERS_MAX, "pollers"))] | None = None
+    max_default: Annotated[int, PlainValidator(Whole(POLLERS_MIN, MAXIMUM_POLLERS_MAX, "pollers"))] | None = None
+    max_allowed: Annotated[int, PlainValidator(Whole(POLLERS_MIN, MAXIMUM_POLLERS_MAX, "pollers"))] | None = None
 
 
 class PricesTable(SettingsTable):

@@ -516,9 +516,11 @@ class Clock:
                 else:
                     self._raise_standstill(action, argument)
                 action(argument)
-                while soon:
+                while soon:  # what is due at this instant goes onto the agenda, where something else is due too
                     if len(soon) > 1 or (agenda and agenda[0][0] <= now_us) or self._background_due <= now_us:
-                        self._put_soon()
+                        for entry in soon:
+                            heappush(agenda, entry)
+                        soon.clear()
                         break
                     _, priority, _, action, argument = soon.pop()
                     if not left:
@@ -529,13 +531,9 @@ class Clock:
                     action(argument)
         finally:
             self._draining = False
-            self._put_soon()
-
-    def _put_soon(self) -> None:
-        """Put what is due at this instant into the agenda, where something else is due too."""
-        for entry in self._soon:
-            heappush(self._agenda, entry)
-        self._soon.clear()
+            for entry in soon:
+                heappush(agenda, entry)
+            soon.clear()
 
     def _next_heap(self, *, include_background: bool) -> list[Entry] | None:
         """Return the heap whose first entry is the next live one; None when only background ones are left, or none."""

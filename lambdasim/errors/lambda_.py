@@ -51,6 +51,18 @@ class ProvisionedConcurrencyConfigNotFoundException(LambdaError):
     http_status = 404
 
 
+class PreconditionFailedException(LambdaError):
+    """The resource has another revision than the one that was to be changed."""
+
+    http_status = 412
+
+
+class UnknownOperationException(LambdaError):
+    """There is no such operation, or it is not modelled."""
+
+    http_status = 404
+
+
 class ServiceException(LambdaError):
     """Lambda itself failed (LAM-065)."""
 
@@ -61,6 +73,7 @@ class ServiceException(LambdaError):
 __all__ = [
     "InvalidParameterValueException",
     "InvalidRequestContentException",
+    "PreconditionFailedException",
     "ProvisionedConcurrencyConfigNotFoundException",
     "RequestTooLargeException",
     "ResourceConflictException",
@@ -68,5 +81,6 @@ __all__ = [
     "ResourceNotFoundException",
     "ServiceException",
     "TooManyRequestsException",
+    "UnknownOperationException",
     "ValidationException",
 ]

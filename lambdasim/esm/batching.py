@@ -79,7 +79,9 @@ def plan_retry(
         model: The figures.
         delayed: Says how long a usual delay becomes; None: it stays (`esm.retry_delay`).
     """
-    delay_us = min(seconds(model.base_s) * model.factor**retries, seconds(model.max_delay_s))
+    most_us = seconds(model.max_delay_s)
+    power = min(retries, most_us.bit_length())  # a higher one is as good as this, and an ever larger number
+    delay_us = min(seconds(model.base_s) * model.factor**power, most_us)
     if delayed is not None:
         delay_us = delayed(delay_us)
     at_us = now_us + delay_us

@@ -60,11 +60,12 @@ class EsmLuck:
         """Ask whether a receive fails."""
         return self._lots.ask("esm.poll_error", ("none", "fails")) == 1
 
-    def limit(self, usual: int) -> int:
-        """Ask how many messages a receive takes."""
-        if usual < 2:
+    def limit(self, usual: int, visible: int) -> int:
+        """Ask how many messages a receive takes, of so many that are there."""
+        could = min(usual, visible)
+        if could < 2:
             return usual
-        return (usual, 1, usual // 2)[self._lots.ask("esm.split_receive", ("all it can get", "1", "half"))]
+        return (usual, 1, could // 2)[self._lots.ask("esm.split_receive", ("all it can get", "1", "half"))]
 
     def loses_poller(self, when: str) -> bool:
         """Ask whether a slot dies: after a receive, or before its delete."""

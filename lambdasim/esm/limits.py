@@ -20,6 +20,26 @@ MINIMUM_POLLERS_MAX: Final = 200  # ESM-020
 MAXIMUM_POLLERS_MAX: Final = 10_000  # ESM-021: with the limit raised
 REPORT_BATCH_ITEM_FAILURES: Final = "ReportBatchItemFailures"
 
+#: Parameters of other kinds of event source: AWS says that a queue has none of these (ESM-023).
+OTHER_SOURCES: Final = {
+    "starting_position": "StartingPosition",
+    "starting_position_timestamp": "StartingPositionTimestamp",
+    "parallelization_factor": "ParallelizationFactor",
+    "bisect_batch_on_function_error": "BisectBatchOnFunctionError",
+    "maximum_retry_attempts": "MaximumRetryAttempts",
+    "maximum_record_age_in_seconds": "MaximumRecordAgeInSeconds",
+    "tumbling_window_in_seconds": "TumblingWindowInSeconds",
+    "destination_config": "DestinationConfig",
+    "topics": "Topics",
+    "queues": "Queues",
+    "source_access_configurations": "SourceAccessConfigurations",
+    "self_managed_event_source": "SelfManagedEventSource",
+    "amazon_managed_kafka_event_source_config": "AmazonManagedKafkaEventSourceConfig",
+    "self_managed_kafka_event_source_config": "SelfManagedKafkaEventSourceConfig",
+    "document_db_event_source_config": "DocumentDBEventSourceConfig",
+    "logging_config": "LoggingConfig",
+}
+
 
 @frozen(kw_only=True)
 class ScalingModel:

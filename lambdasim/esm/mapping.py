@@ -26,6 +26,7 @@ from lambdasim.esm.limits import (
     MAXIMUM_CONCURRENCY_MAX,
     MAXIMUM_CONCURRENCY_MIN,
     MINIMUM_POLLERS_MAX,
+    OTHER_SOURCES,
     POLLERS_MIN,
     REPORT_BATCH_ITEM_FAILURES,
     WINDOW_MAX_S,
@@ -44,6 +45,7 @@ from lambdasim.filtering.criteria import parse_criteria
 from lambdasim.lambda_ import Function
 from lambdasim.lambda_.configured import NOT_GIVEN
 from lambdasim.lambda_.names import LATEST
+from lambdasim.lambda_.tags import Tags, check_tags
 from lambdasim.lambda_.targets import Target
 from lambdasim.lambda_.version import check_range
 from lambdasim.settings import Settings
@@ -74,7 +76,10 @@ class MappingSnapshot:
     concurrency_limit: int  #: n, the slots that L stands for
     pollers: int  #: m, the slots there are
     provisioned_pollers: int  #: P, of ten slots each; 0 outside provisioned mode
-    in_flight: int  #: invocations
+    polling: int  #: of these, with an open receive and nothing held (ESM-080)
+    gathering: int  #: of these, with an open batch
+    in_flight: int  #: of these, with an invocation in flight
+    retrying: int  #: of these, with a throttled batch that waits for its next attempt
     held: int  #: records in batches: being gathered, waiting for a retry, or running
     dropped: int  #: records given up after throttles
     duplicates: int  #: messages that reached the function more than once
@@ -151,6 +156,7 @@ class EventSourceMapping:
         enabled: Whether it polls.
         metrics: `("EventCount",)` publishes the counts of events as metrics.
         kms_key_arn: Kept, and shown; it changes nothing else (FLT-017).
+        tags: Texts by name.
         faults: What may go wrong here.
         settings: `ScalingModel`, `PollModel`, `BatchWindowModel`, `BackoffModel`, `ThrottleRetry`, `ProvisionedModel`,
             `LifecycleModel`, `FilterModel`, at most one of each.
@@ -183,6 +189,7 @@ class EventSourceMapping:
         enabled: bool = True,
         metrics: Sequence[str] = (),
         kms_key_arn: str | None = None,
+        tags: Mapping[str, str] | None = None,
         faults: EsmFaults | None = None,
         settings: Iterable[object] | Settings = (),
         siblings: Iterable[EventSourceMapping] = (),
@@ -194,11 +201,13 @@ class EventSourceMapping:
         if queue.clock is not function.clock:
             msg = f"{queue!r} and {function!r} live on two clocks; make both with the same one"
             raise UsageError(msg)
+        _check_enabled(enabled)
         self._filter_model = settings.get(FilterModel)
         self._provisioned_model = settings.get(ProvisionedModel)
+        target = function.target(qualifier)
         configuration, filters = self._check(
             queue,
-            function,
+            target,
             MappingConfiguration(),
             {
                 "batch_size": batch_size,
@@ -212,15 +221,17 @@ class EventSourceMapping:
                 "kms_key_arn": kms_key_arn,
             },
         )
+        checked_tags = check_tags({} if tags is None else tags)
         _refuse_twin(queue, function, qualifier, siblings)
 
         self.clock: Clock = queue.clock
         self.queue: Queue = queue
         self.function: Function = function
         self.qualifier: str | None = qualifier
-        self.target: Target = function.target(qualifier)
+        self.target: Target = target
         self.configuration: MappingConfiguration = configuration
         self.filters: Filters = filters
+        self._tags = Tags(checked_tags)
         self._siblings = siblings
         self._find_function = find_function
         self._await_queue = await_queue
@@ -268,7 +279,7 @@ class EventSourceMapping:
     @property
     def function_arn(self) -> str:
         """Of what is invoked, with the qualifier."""
-        return self.function.arn if self.qualifier is None else f"{self.function.arn}:{self.qualifier}"
+        return _with_qualifier(self.function, self.qualifier)
 
     @property
     def batch_size(self) -> int:
@@ -324,9 +335,19 @@ class EventSourceMapping:
         return {"Filters": [{} if pattern is None else {"Pattern": pattern} for pattern in patterns]}
 
     def _check(
-        self, queue: Queue, function: Function, before: MappingConfiguration, changes: Mapping[str, Any]
+        self,
+        queue: Queue,
+        target: Target,
+        before: MappingConfiguration,
+        changes: Mapping[str, Any],
+        *,
+        looks_at_times: bool = True,
     ) -> tuple[MappingConfiguration, Filters]:
-        """Return a configuration with these changes, and its filters, in the order in which AWS looks (ESM-030)."""
+        """
+        Return a configuration with these changes, and its filters, in the order in which AWS looks (ESM-030).
+
+        *looks_at_times*: whether it is to poll, so that the function must be done before the message comes back.
+        """
         given = dict(changes)
         if "filter_criteria" in given:
             given["patterns"] = parse_criteria(given.pop("filter_criteria"))
@@ -348,10 +369,11 @@ class EventSourceMapping:
         if size > BATCH_SIZE_MAX_WITHOUT_WINDOW and not window_s:
             msg = "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10"
             raise InvalidParameterValueException(msg)
-        if queue.visibility_timeout < function.timeout:
+        timeout = target.version.timeout  # of what is invoked, which may be another version than the newest
+        if looks_at_times and queue.visibility_timeout < timeout:
             msg = (
                 f"Queue visibility timeout: {queue.visibility_timeout} seconds is less than Function timeout: "
-                f"{function.timeout} seconds"
+                f"{timeout} seconds"
             )
             raise InvalidParameterValueException(msg)
         filters = Filters(after.patterns, source="sqs", model=self._filter_model)
@@ -362,7 +384,7 @@ class EventSourceMapping:
         if limits is not None and limits[0] > limits[1]:
             msg = "MinimumPollers must not be greater than MaximumPollers."
             raise InvalidParameterValueException(msg)
-        if queue.config.region != function.region:
+        if queue.config.region != target.version.function.region:
             msg = "Event source and function must be in the same region."
             raise InvalidParameterValueException(msg)
         return after, filters
@@ -417,6 +439,7 @@ class EventSourceMapping:
         filter_criteria: Mapping[str, Any] | None = NOT_GIVEN,
         metrics: Sequence[str] | None = NOT_GIVEN,
         kms_key_arn: str | None = NOT_GIVEN,
+        **others: object,
     ) -> EventSourceMappingConfiguration:
         """
         Change what is given; None removes. Slots work by it once the update is complete (ESM-052).
@@ -436,9 +459,8 @@ class EventSourceMapping:
         """
         self._guard()
         self._refuse_in_transition("update")
-        if enabled is not NOT_GIVEN and not isinstance(enabled, bool):
-            msg = f"enabled={enabled!r}: it is True or False"
-            raise UsageError(msg)
+        if enabled is not NOT_GIVEN:
+            _check_enabled(enabled)
         if function is not NOT_GIVEN and (not isinstance(function, Function) or function.clock is not self.clock):
             msg = f"function={function!r}: give a function of the same simulation"
             raise UsageError(msg)
@@ -454,7 +476,7 @@ class EventSourceMapping:
             "kms_key_arn": kms_key_arn,
         }
         changes = {name: value for name, value in given.items() if value is not NOT_GIVEN}
-        target = self.function if function is NOT_GIVEN else function
+        target = self._look_up() if function is NOT_GIVEN else function
         named = self.qualifier if qualifier is NOT_GIVEN and function is NOT_GIVEN else qualifier
         named = None if named is NOT_GIVEN or named == LATEST else named
         is_named = function is not NOT_GIVEN or qualifier is not NOT_GIVEN
@@ -470,7 +492,9 @@ class EventSourceMapping:
                 msg = "Function does not exist"
                 raise InvalidParameterValueException(msg) from error
             resolved = self.target  # nobody asks for it here: an invoke will find it gone (ESM-152)
-        configuration, filters = self._check(self.queue, target, before, changes)
+        refuse_others("update_event_source_mapping", others)
+        looks_at_times = enabled is not False  # one that does harm can be switched off (ESM-031)
+        configuration, filters = self._check(self.queue, resolved, before, changes, looks_at_times=looks_at_times)
         _refuse_twin(self.queue, target, named, [sibling for sibling in self._siblings if sibling is not self])
         is_on = self.state == "Enabled"
         self.function, self.qualifier, self.target = target, named, resolved
@@ -502,6 +526,26 @@ class EventSourceMapping:
         self._disable("Deleting", self._lifecycle.deleting_s, self._end_deleting)
         return self.get_event_source_mapping()
 
+    def tag_resource(self, tags: Mapping[str, str]) -> None:
+        """
+        Add tags, or give them other values.
+
+        Raises:
+            InvalidParameterValueException: No tags, or more than 50 then.
+        """
+        self._guard()
+        self._tags.add(tags)
+
+    def untag_resource(self, tag_keys: Sequence[str]) -> None:
+        """Remove tags; keys that are not there are passed over."""
+        self._guard()
+        self._tags.remove(tag_keys)
+
+    def list_tags(self) -> dict[str, str]:
+        """Return the tags."""
+        self._guard()
+        return self._tags.as_dict()
+
     def check_configuration(
         self, *, expected_groups: int | None = None, seconds_per_record: Duration | None = None
     ) -> tuple[Finding, ...]:
@@ -514,20 +558,20 @@ class EventSourceMapping:
 
         Rules: ESM-300.
         """
-        queue, function = self.queue, self.function
+        queue, function, version = self.queue, self.function, self.target.version
         siblings = [sibling for sibling in (*self._siblings, self) if not sibling.is_deleted]
         siblings = list(dict.fromkeys(siblings))
-        of_function = [sibling for sibling in siblings if sibling.function is function]
-        of_queue = [sibling for sibling in siblings if sibling.queue is queue]
+        of_function = [sibling for sibling in siblings if sibling.function.arn == function.arn]
+        of_queue = [sibling for sibling in siblings if sibling.queue.arn == queue.arn]
         provisioned = function.list_provisioned_concurrency_configs() if not function.is_deleted else ()
         return advise(
             Setup(
                 visibility_timeout=queue.visibility_timeout,
-                timeout=self.target.version.timeout,
+                timeout=version.timeout,
                 window=self.maximum_batching_window_in_seconds,
                 batch_size=self.batch_size,
                 max_receive_count=queue.max_receive_count,
-                function_has_dead_letter_target=function.latest.configuration.dead_letter_target_arn is not None,
+                function_has_dead_letter_target=version.configuration.dead_letter_target_arn is not None,
                 reserved=function.reserved_concurrent_executions,
                 maximum_concurrency=self.maximum_concurrency,
                 maximum_concurrencies=tuple(
@@ -571,10 +615,17 @@ class EventSourceMapping:
             msg = f"Cannot {operation} the event source mapping because it is in use."
             raise ResourceInUseException(msg)
 
+    def _look_up(self) -> Function:
+        """Return the function of that name, which may have been deleted and made again (ESM-067)."""
+        found = None
+        if self.function.is_deleted and self._find_function is not None:
+            found = self._find_function(self.function.arn)
+        return self.function if found is None else found[0]
+
     def find_again(self, terms: Terms) -> bool:
         """Look up by its name what a batch is for, as each invoke does (ESM-067); return whether there is one."""
         qualifier = terms.target.qualifier
-        arn = terms.function.arn if qualifier is None else f"{terms.function.arn}:{qualifier}"
+        arn = _with_qualifier(terms.function, qualifier)
         found = None if self._find_function is None else self._find_function(arn)
         function = terms.function if found is None else found[0]
         try:
@@ -697,7 +748,10 @@ class EventSourceMapping:
             concurrency_limit=pollers.allowed,
             pollers=pollers.slots,
             provisioned_pollers=pollers.provisioned_pollers,
+            polling=pollers.polling,
+            gathering=pollers.gathering,
             in_flight=pollers.in_flight,
+            retrying=pollers.retrying,
             held=pollers.held,
             dropped=pollers.dropped,
             duplicates=pollers.duplicates,
@@ -715,13 +769,18 @@ class EventSourceMapping:
         self._pollers.check_invariants()
 
 
+def _with_qualifier(function: Function, qualifier: str | None) -> str:
+    return function.arn if qualifier is None else f"{function.arn}:{qualifier}"
+
+
 def _refuse_twin(
     queue: Queue, function: Function, qualifier: str | None, siblings: Iterable[EventSourceMapping]
 ) -> None:
     """Refuse a second mapping of one queue to one function, version or alias (ESM-030 row 12)."""
+    # By their ARNs: a mapping outlives its function, and one made again under that name is the same to AWS.
+    wanted = (queue.arn, _with_qualifier(function, qualifier))
     for sibling in siblings:
-        is_twin = sibling.queue is queue and sibling.function is function and sibling.qualifier == qualifier
-        if is_twin and not sibling.is_deleted:
+        if (sibling.queue.arn, sibling.function_arn) == wanted and not sibling.is_deleted:
             msg = (
                 f'An event source mapping with SQS arn (" {queue.arn} ") and function (" {function.name} ") '
                 f"already exists. Please update or delete the existing mapping with UUID {sibling.uuid}"
@@ -752,6 +811,30 @@ def check_numbers(configuration: MappingConfiguration, pollers: ProvisionedModel
     ):
         if value is not None:
             check_range(name, value, least, most)
+
+
+def refuse_others(call: str, given: Mapping[str, object]) -> None:
+    """
+    Refuse parameters of other kinds of event source as AWS does, and unknown ones by name; None is not given.
+
+    Raises:
+        InvalidParameterValueException: AWS has it, and a queue does not (ESM-023).
+        UsageError: Nobody has it.
+    """
+    names = [name for name, value in given.items() if value is not None]
+    for name in names:
+        if name in OTHER_SOURCES:
+            msg = f"Unsupported {OTHER_SOURCES[name]} parameter for given event source mapping type."
+            raise InvalidParameterValueException(msg)
+    if names:
+        msg = f"{call}() has no parameter {', '.join(names)} in this version; leave it out"
+        raise UsageError(msg)
+
+
+def _check_enabled(given: object) -> None:
+    if not isinstance(given, bool):
+        msg = f"enabled={given!r}: it is True or False"
+        raise UsageError(msg)
 
 
 def _check_words(name: str, given: Sequence[str], allowed: str) -> None:

@@ -13,7 +13,8 @@ receive would retire the slot (S6, S7) does a background timer stand at the head
 attempt. Each is put on the agenda then, on the grid that began with t0 (ESM-102, ESM-160).
 
 **Pauses.** A slot that may not ask stands nowhere in line: its poller is out of receives or bytes (provisioned mode),
-or the queue is gone, or its receive is on its way back (`receive_latency_s`). `_resume` brings it back.
+or the queue is gone, or a receive for its batch failed, or its receive is on its way back (`receive_latency_s`).
+`_resume` brings it back.
 
 **One turn.** receive → (gather) → attempt (C5) → invocation → end (C3) → result (C4) → next turn (C5). Where nothing
 else happens at that instant, `Clock.soon` lets the steps follow one another without the heap.
@@ -24,7 +25,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from enum import Enum
-from heapq import heapify, heappop, heappush
+from heapq import heapify, heappop, heappush, heapreplace
 from typing import TYPE_CHECKING, Any, Final
 
 from sortedcontainers import SortedList
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
 _WORK: Final = Priority.WORK.value
 _RESULT: Final = Priority.RESULT.value
 _POLL_AGAIN_US: Final = MICROSECONDS  # after a receive that failed (ESM-310)
+_SWEEP_MIN: Final = 64
 _QUEUE_GONE_US: Final = 20 * MICROSECONDS  # between receives from a queue that is not there (ESM-055)
 
 LIMIT_CHANGED: Final = Kind("concurrency limit changed", lambda mapping, target: (mapping.uuid, {"target": target}))
@@ -92,7 +94,8 @@ class Pollers:
     ) -> None:
         self.mapping = mapping
         self._luck = luck
-        self._picks = polling.dispatch != "greedy" or (luck is not None and luck.picks)
+        self._takes_turns = polling.dispatch == "round_robin"
+        self._picks = self._takes_turns or (luck is not None and luck.picks)
         self._quiet_wait_us = seconds(window.low_traffic_wait_s, name="low_traffic_wait_s")
         self.clock: Clock = mapping.clock
         self.queue: Queue = mapping.queue
@@ -113,8 +116,8 @@ class Pollers:
         self._is_eager = scaling.demand == "nonempty_receive"
         self.published = Spells()  #: when the counts of events were metrics (ESM-280)
         self.filtering = Spells()  #: when there were filters
-        self._published_before: tuple[int, ...] = (0, 0, 0, 0, 0)  # in the stretches that are over
-        self._counted_before: tuple[int, ...] = (0, 0, 0, 0, 0)  # when the current one began
+        self._published_before: tuple[int, ...] = (0, 0, 0, 0, 0, 0)  # in the stretches that are over
+        self._counted_before: tuple[int, ...] = (0, 0, 0, 0, 0, 0)  # when the current one began
         self.waits = False  #: whether a receive is open
         self.phase = Phase.STOPPED
         self.target = 0.0  #: L
@@ -124,6 +127,7 @@ class Pollers:
         self._ceiling = 0  # of these; above the cap while slots go that were made under a higher one
         self._waiting: list[tuple[int, int, Slot]] = []  # POLLING, a heap by start of the receive
         self._gathering: SortedList[tuple[int, int, Slot]] = SortedList()  # GATHERING, by end of the window
+        self._asking: list[tuple[int, int, Slot]] = []  # the same by start of the receive, where slots take turns
         self._throttled: dict[int, Slot] = {}  # RETRY_WAIT, by number
         self._leaving = 0  # slots that end with their turn, whatever the target
         self.generation = 0  #: of slots: another one in another mode
@@ -147,6 +151,7 @@ class Pollers:
         self.polled = self.filtered = self.invoked = self.failed = self.deleted = 0
         self.attempts = 0  #: invokes tried, throttled ones too
         self.held = 0  #: records in batches, leftovers included
+        self.delete_calls = 0  #: of what was invoked, for batches
         self.dropped = 0  #: records of batches given up
         self.duplicates = 0  #: messages that reached the function more than once
         self._has_warned = False
@@ -209,8 +214,7 @@ class Pollers:
             self._set_target(float(self._initial))
             self._make_slots()
             self._time_economy()
-        if self.queue.visible:
-            self.notice_backlog()
+        self._notice_demand()
         self._time_head()
 
     def use_filters(self, filters: Filters) -> None:
@@ -285,6 +289,7 @@ class Pollers:
             slot = self._pick(at_wake=at_wake) if self._picks else gathering[0][2] if gathering else waiting[0][2]
             if self._luck is not None and self._luck.fails_poll():
                 self._fail_poll(slot, at_wake=at_wake)
+                served = True  # somebody else may be next in line
                 continue
             if self._latency_us:
                 if queue.visible <= self._called:
@@ -315,23 +320,39 @@ class Pollers:
 
     def _limit_of(self, slot: Slot) -> int:
         """Return how many messages a receive of this slot asks for."""
-        terms = slot.terms if slot.state is SlotState.GATHERING else self.terms
-        limit = min(terms.per_receive, terms.batch_size - len(slot.messages))
-        return limit if self._luck is None else self._luck.limit(limit)
+        if slot.state is SlotState.GATHERING:
+            limit = min(slot.terms.per_receive, slot.terms.batch_size - len(slot.messages))
+        else:
+            limit = self.terms.per_receive
+        return limit if self._luck is None else self._luck.limit(limit, self.queue.visible)
 
     def _pick(self, *, at_wake: bool) -> Slot:
         """Return the slot that gets the next receive, where that is not the usual one (ESM-084)."""
+        ended_by_us = self.clock.now_us - at_wake
+        if self._luck is None or not self._luck.picks:
+            return self._longest_asking(ended_by_us)
         open_ones = [slot for _, _, slot in self._gathering]
         others = [slot for _, _, slot in sorted(self._waiting, key=lambda entry: entry[:2])]
-        if self._polling.dispatch == "round_robin":
-            ended_by_us = self.clock.now_us - at_wake
-            slots = sorted(
-                [*open_ones, *others], key=lambda slot: (self._asked_us(slot, ended_by_us), slot.asked_number)
-            )
-        else:
-            slots = [*open_ones, *others]
-        place = 0 if self._luck is None else self._luck.pick([slot.number for slot in slots])
-        return slots[place]
+        slots = [*open_ones, *others]
+        if self._takes_turns:
+            slots.sort(key=lambda slot: (self._asked_us(slot, ended_by_us), slot.asked_number))
+        return slots[self._luck.pick([slot.number for slot in slots])]
+
+    def _longest_asking(self, ended_by_us: int) -> Slot:
+        """Return the slot whose receive has been open longest, with an open batch or without. Runtime: `O(log n)`."""
+        waiting, asking = self._waiting, self._asking
+        while asking:
+            asked_us, number, slot = asking[0]
+            current_us = self._asked_us(slot, ended_by_us)
+            if not _is_current(asking[0]):
+                heappop(asking)
+            elif current_us > asked_us:
+                heapreplace(asking, (current_us, number, slot))
+            elif waiting and waiting[0][:2] < (asked_us, number):
+                break
+            else:
+                return slot
+        return waiting[0][2]
 
     def _call_from_line(self, slot: Slot) -> None:
         """Take a slot that waits out of the line."""
@@ -344,13 +365,16 @@ class Pollers:
 
     def _fail_poll(self, slot: Slot, *, at_wake: bool) -> None:
         """Let the open receive of a slot fail; it asks again after a while (`esm.poll_error`)."""
-        if slot.state is SlotState.GATHERING:  # its batch stays, and is closed by its window
-            slot.asked_number = self.clock.count()
-            return
-        self._call_from_line(slot)
+        again_us = self.clock.now_us + _POLL_AGAIN_US
         self._settle_empty(slot, at_wake=at_wake)
-        slot.state = SlotState.TURNING
-        self.clock.schedule(self.clock.now_us + _POLL_AGAIN_US, self._turn, slot, _WORK)
+        if slot.state is SlotState.GATHERING:  # its batch stays open
+            self._leave_line(slot)
+            self._pausing[slot.number] = slot
+            slot.pause = self.clock.timer(again_us, self._ask_again_later, slot, priority=_WORK)
+        else:
+            self._call_from_line(slot)
+            slot.state = SlotState.TURNING
+            self.clock.schedule(again_us, self._turn, slot, _WORK)
 
     def notice_backlog(self) -> None:
         """Messages are left that nobody waits for: the next growth tick will find demand (ESM-103)."""
@@ -358,6 +382,11 @@ class Pollers:
             self._bring_pauses_forward()
         if self._growth is None and self.target < self.cap and self.phase is Phase.ACTIVE:
             self._time_growth(inclusive=not self.clock.has_passed(Priority.GROWTH.value, self.mapping.number))
+
+    def _notice_demand(self) -> None:
+        """Let the target, which is below the cap again, grow with the demand that there is already (ESM-103)."""
+        if self._demand_at_us >= self.clock.now_us if self._is_eager else self.queue.visible:
+            self.notice_backlog()
 
     def count_empty_receives(self) -> int:
         """Return how many receives from this queue have ended empty by now (ESM-082, ESM-290)."""
@@ -388,16 +417,15 @@ class Pollers:
         """
         Bring the heap of waiting slots up to now: a slot whose receive ended empty has begun another.
 
-        *at_wake*: in C2 a receive that ends at this very instant is still open (SQS-004).
+        *at_wake*: in C2 a receive that ends at this very instant is still open (SQS-004). Runtime: `O(log n)` for each
+        slot whose receive ended.
         """
         waiting, wait_us = self._waiting, self._wait_us
         ended_by_us = self.clock.now_us - (1 if at_wake else 0)
-        if not waiting or waiting[0][0] + wait_us > ended_by_us:
-            return
-        for place, (asked_us, number, slot) in enumerate(waiting):
+        while waiting and waiting[0][0] + wait_us <= ended_by_us:
+            asked_us, number, slot = waiting[0]
             slot.asked_us = asked_us + (ended_by_us - asked_us) // wait_us * wait_us
-            waiting[place] = (slot.asked_us, number, slot)
-        heapify(waiting)
+            heapreplace(waiting, (slot.asked_us, number, slot))
 
     def _settle_empty(self, slot: Slot, *, at_wake: bool) -> None:
         """Take down the receives of a slot that ended empty before the one that returned something."""
@@ -485,7 +513,7 @@ class Pollers:
     # ---- receives that take time (ESM-092)
 
     def _first_open(self, slot: Slot, *, at_wake: bool) -> Slot:
-        """Return the slot that gets what is there: one whose receive is not on its way back empty, if there is any."""
+        """Return the slot that gets what is there: one whose receive is not on its way back, if there is such."""
         ended_by_us = self.clock.now_us - at_wake
         others = () if self._picks else (*self._gathering, *sorted(self._waiting, key=lambda entry: entry[:2]))
         for other in (slot, *(entry[2] for entry in others)):
@@ -825,6 +853,12 @@ class Pollers:
             slot.asks = True
             self._gathering.add((slot.window_end_us, slot.number, slot))
             self.waits = True
+        if self._takes_turns:
+            asking = self._asking
+            if len(asking) > 2 * len(self._gathering) + _SWEEP_MIN:
+                asking[:] = [entry for entry in asking if _is_current(entry)]
+                heapify(asking)
+            heappush(asking, (slot.asked_us, slot.asked_number, slot))
 
     def _leave_line(self, slot: Slot) -> None:
         if slot.asks:
@@ -864,10 +898,11 @@ class Pollers:
             slot.terms = self.terms
         closed = False
         for flight, messages, receive_counts in left_over:
-            if closed:
-                slot.left_over.append((flight, messages, receive_counts))
-            else:
-                closed = self._add(slot, flight, messages, receive_counts, self.clock.now_us)
+            room = 0 if closed else slot.terms.batch_size - len(slot.messages)  # fewer than before, maybe (ESM-052)
+            if room:
+                closed = self._add(slot, flight, messages[:room], receive_counts[:room], self.clock.now_us)
+            if len(messages) > room:
+                slot.left_over.append((flight, messages[room:], receive_counts[room:]))
         return closed
 
     def _on_window_end(self, slot: Slot) -> None:
@@ -915,6 +950,8 @@ class Pollers:
             slot.retry_timer = None
         elif slot.state is not SlotState.INVOKING:
             return
+        self.attempts += 1
+        self.invoked += len(slot.messages)
         terms = slot.terms
         if terms.target.is_gone and not self.mapping.find_again(terms):
             self._fail_for_good(slot)
@@ -922,8 +959,6 @@ class Pollers:
         if self._luck is not None and self._luck.denies_access():
             self._fail_for_good(slot)
             return
-        self.attempts += 1
-        self.invoked += len(slot.messages)
         slot.state = SlotState.INVOKING
         if self._luck is not None and self._luck.fails_attempt():
             self._on_throttle(slot, now_us)
@@ -1071,7 +1106,10 @@ class Pollers:
                 messages = [message for place, message in enumerate(messages) if place != refused]
                 receive_counts = [count for place, count in enumerate(receive_counts) if place != refused]
             flight = slot.flights[0]
-            if messages is flight.messages and flight.live == len(messages):
+            self.delete_calls += bool(messages)
+            if self._queue_is_gone or slot.terms.queue is not self.queue:
+                pass  # nobody knows the handles any more
+            elif messages is flight.messages and flight.live == len(messages):
                 self.deleted += slot.terms.queue.delete_flight(flight)
             elif messages:
                 self.deleted += slot.terms.queue.delete_batch(messages, receive_counts)
@@ -1080,7 +1118,7 @@ class Pollers:
                 slot.terms.queue.let_go(slot.flights)
                 break
         self._end_turn(slot)
-        if not slot.terms.reports and not self._has_warned and _names_failures(invocation.result):
+        if invocation.result and not slot.terms.reports and not self._has_warned and _names_failures(invocation.result):
             self._has_warned = True
             msg = (
                 f"{slot.terms.function.name} returned batchItemFailures, and the mapping of {self.queue.name} has no "
@@ -1222,6 +1260,7 @@ class Pollers:
         self.waits = bool(self._gathering or waiting)
         self._advance(at_wake=False)
         self._time_head()
+        self._notice_demand()
 
     def _time_growth(self, *, inclusive: bool) -> None:
         """Put the next growth tick on the agenda, one at this very instant only if *inclusive*."""
@@ -1293,12 +1332,7 @@ class Pollers:
         self.control_end_us += self._control_period_us
         if self.target < before:
             self._time_head()
-            self._look_for_demand()
-
-    def _look_for_demand(self) -> None:
-        """See to it that there is a growth tick where messages are left: there is room to grow again."""
-        if self._demand_at_us >= self.clock.now_us if self._is_eager else self.queue.visible:
-            self.notice_backlog()
+            self._notice_demand()
 
     # ---- provisioned mode (ESM-250 to ESM-256)
 
@@ -1388,7 +1422,7 @@ class Pollers:
         enough = own.plan_shrink(self.clock.now_us)
         if enough < len(own.pollers):
             self._set_pollers(enough)
-            self._look_for_demand()
+            self._notice_demand()
         else:
             self._time_shrink()
 
@@ -1451,9 +1485,22 @@ class Pollers:
     # ---- numbers for others
 
     @property
-    def waiting(self) -> int:
+    def polling(self) -> int:
         """Slots with an open receive and nothing held."""
-        return len(self._waiting)
+        return len(self._waiting) + self._count_pausing(SlotState.POLLING)
+
+    @property
+    def gathering(self) -> int:
+        """Slots with an open batch."""
+        return len(self._gathering) + self._count_pausing(SlotState.GATHERING)
+
+    @property
+    def retrying(self) -> int:
+        """Slots that wait to retry a throttled batch."""
+        return len(self._throttled)
+
+    def _count_pausing(self, state: SlotState) -> int:
+        return sum(slot.state is state for slot in self._pausing.values())
 
     def check_invariants(self) -> None:
         """Assert what must hold between two events (ESM-107, ESM-110)."""
@@ -1525,13 +1572,18 @@ class Pollers:
         own.check_invariants(sum(slot.busy_in is own for slot in slots))
 
     def _counters(self) -> tuple[int, ...]:
-        return self.polled, self.invoked, self.failed, self.deleted, self.filtered
+        return self.polled, self.invoked, self.failed, self.deleted, self.filtered, self.delete_calls
 
     def _published_counts(self) -> tuple[int, ...]:
         if not self.published.is_on:
             return self._published_before
         rows = zip(self._published_before, self._counters(), self._counted_before, strict=True)
         return tuple(before + count - since for before, count, since in rows)
+
+
+def _is_current(entry: tuple[int, int, Slot]) -> bool:
+    """Return whether an entry of the line of open batches is of the receive that is open now."""
+    return entry[2].asks and entry[2].asked_number == entry[1]
 
 
 def _names_failures(result: object) -> bool:

@@ -12,12 +12,12 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from lambdasim.clock.meters import Steps
+from lambdasim.esm.limits import ProvisionedModel
 from lambdasim.esm.scaling import Grid
 from lambdasim.units import MICROSECONDS, MINUTE_US, seconds
 
 if TYPE_CHECKING:
     from lambdasim.clock import Timer
-    from lambdasim.esm.limits import ProvisionedModel
     from lambdasim.esm.slots import Slot
 
 _BILLED_MIN_S: Final = 60  # of each poller (ESM-256)

@@ -127,7 +127,7 @@ class Filters:
         read = {key: value for key, value in metadata_of(source, record).items() if key in self._read}
         kind = Payload.PLAIN
         try:
-            view = texts.normalise(read)
+            view = texts.normalise(read) if read else {}
             if self._is_about_data:
                 kind, view[source.data_key] = payload_of(source, record)
         except ValueError:

@@ -6,7 +6,7 @@ A pattern is a list of branches, one for each way through its `$or`s; a branch h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from lambdasim.filtering import texts
@@ -86,40 +86,74 @@ class _Place(NamedTuple):
     may_be_missing: bool
 
 
+class _Tree:
+    """Elements by the arrays that they are in, outermost first, so that those that fit are found and no others."""
+
+    __slots__ = ("_below", "_element")
+
+    def __init__(self) -> None:
+        self._below: dict[int, dict[int, _Tree]] = {}  # by array and index
+        self._element: dict[int, int] | None = None  # the one that is in no further array, if there is one
+
+    @classmethod
+    def of(cls, elements: Iterable[dict[int, int]]) -> _Tree:
+        """Return the tree of these elements; equal ones are one."""
+        root = cls()
+        for element in elements:
+            node = root
+            for array, index in element.items():
+                members = node._below.setdefault(array, {})
+                node = members[index] if index in members else members.setdefault(index, cls())
+            node._element = element
+        return root
+
+    def fitting(self, chosen: Mapping[int, int]) -> Iterator[dict[int, int]]:
+        """Yield the elements that are in no other element of an array than the one that was chosen of it."""
+        nodes = [self]
+        while nodes:
+            node = nodes.pop()
+            if node._element is not None:
+                yield node._element
+            for array, members in node._below.items():
+                if array not in chosen:
+                    nodes += members.values()
+                elif chosen[array] in members:
+                    nodes.append(members[chosen[array]])
+
+
 def _fit_together(places: Sequence[_Place]) -> bool:
     """
     Return whether a leaf of each place can be chosen so that no array has two elements chosen (FLT-052).
 
-    Of what was chosen, a state keeps the arrays that later places know. Two ways to the same state are one, and there
-    is no recursion: neither independent arrays nor many paths make it costly.
+    Of what was chosen, a state keeps the arrays that later places know. Two ways to the same state are one, there is no
+    recursion, and a state looks at the elements only that fit it: neither long arrays nor independent ones nor many
+    paths make it costly.
     """
-    arrays: dict[int, None] = {}
-    known_after: list[dict[int, None]] = []
-    for place in reversed(places):
-        known_after.append(dict(arrays))
-        arrays.update({array: None for element in place.here for array in element})
-    known_after.reverse()
+    last_known = {array: number for number, place in enumerate(places) for element in place.here for array in element}
+    if not last_known:
+        return all(place.accepted for place in places)
+    trees = [_Tree.of(place.accepted) for place in places]
     start: tuple[int, tuple[tuple[int, int], ...]] = (0, ())
     states, seen = [start], {start}
+    present: dict[int, _Tree] = {}
     while states:
         number, items = states.pop()
         if number == len(places):
             return True
-        place, chosen = places[number], dict(items)
-        fitting = [element for element in place.accepted if _agree(chosen, element)]
-        if place.may_be_missing and not fitting and not any(_agree(chosen, element) for element in place.here):
-            fitting = [{}]
+        chosen = dict(items)
+        fitting: Iterable[dict[int, int]] = trees[number].fitting(chosen)
+        if places[number].may_be_missing:
+            if number not in present:
+                present[number] = _Tree.of(places[number].here)
+            if next(present[number].fitting(chosen), None) is None:
+                fitting = [{}]
         for element in fitting:
             both = {**chosen, **element}
-            state = (number + 1, tuple(sorted(item for item in both.items() if item[0] in known_after[number])))
+            state = (number + 1, tuple(sorted(item for item in both.items() if last_known[item[0]] > number)))
             if state not in seen:
                 seen.add(state)
                 states.append(state)
     return False
-
-
-def _agree(chosen: dict[int, int], element: dict[int, int]) -> bool:
-    return all(chosen.get(array, index) == index for array, index in element.items())
 
 
 class Pattern:

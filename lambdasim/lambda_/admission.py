@@ -40,6 +40,7 @@ from lambdasim.units import seconds
 _COMPLETION: Final = Priority.COMPLETION.value
 _TIMEOUT: Final = Priority.TIMEOUT.value
 _SUCCESS: Final = Outcome.SUCCESS
+_INIT_ERROR: Final = Outcome.INIT_ERROR
 _UNLIMITED: Final = 1 << 40  # requests a second for each unit of concurrency: none is refused by rate
 _RESETS: Final = (Outcome.TIMEOUT, Outcome.EXIT)  # the process is gone, the environment is not (LAM-083)
 
@@ -84,14 +85,12 @@ class Admission:
         pool: ConcurrencyPool,
         settings: Settings,
         faults: LambdaFaults,
-        architecture: str,
     ) -> None:
         self.name = name
         self.arn = arn
         self.region = region
         self.clock = clock
         self.pool = pool
-        self.architecture = architecture
         self.limits = settings.get(LambdaLimits)
         self.runtime = settings.get(RuntimeModel)
         self._bills_init = self.runtime.billing == "current"
@@ -177,6 +176,8 @@ class Admission:
         own_window = self._window  # counts always: a reserve may come in the middle of a second (LAM-200)
         if now_us >= own_window.end_us:
             own_window.turn(now_us)
+        if target.route is not None and target.route.is_taken():
+            target = target.route.target
         pool, version = self.pool, target.version
         reserved = self.reserved_concurrent_executions
         has_rate = not (is_async and pool.rates.exempt_async)
@@ -477,8 +478,9 @@ class Admission:
             self.errors_by_minute.add(invocation.admitted_at_us)
         self._release(invocation, environment)
         self.durations.add(invocation.admitted_at_us, duration_us)
-        if invocation.qualifier is not None:
-            for meters in invocation._target.meters_of(version):
+        target = invocation._target
+        if target.qualifier is not None:
+            for meters in target.meters_of(version):
                 meters.end(invocation.admitted_at_us, duration_us, is_error=is_error)
         billed_us = duration_us + (invocation.init_us or 0) if self._bills_init else duration_us
         if is_provisioned:
@@ -494,9 +496,9 @@ class Admission:
     def _release(self, invocation: Invocation, environment: Environment) -> None:
         """Give an environment back as its last invocation left it, or end it."""
         outcome = invocation.outcome
-        if outcome in _RESETS:
+        if outcome is not _SUCCESS and outcome in _RESETS:
             environment.reset()
-        is_destroyed = outcome is Outcome.INIT_ERROR or (self.luck is not None and self.luck.recycles())
+        is_destroyed = outcome is _INIT_ERROR or (self.luck is not None and self.luck.recycles())
         home = environment.home
         if home.is_kept:
             config: Provisioned = home.owner

@@ -194,15 +194,15 @@ class Eventful(Configured):
         pool: ConcurrencyPool,
         settings: Settings,
         faults: LambdaFaults,
-        architecture: str,
         code: Code,
         configuration: Configuration,
         async_faults: AsyncFaults,
         directory: Directory,
     ) -> None:
-        super().__init__(name, arn, region, clock, pool, settings, faults, architecture, code, configuration)
+        super().__init__(name, arn, region, clock, pool, settings, faults, code, configuration)
         model = self._async = settings.get(AsyncModel)
         self._directory = directory
+        self.companion = directory.companion
         self._async_luck = AsyncLuck(async_faults, arn, clock) if async_faults != AsyncFaults() else None
         self._dispatch_us = seconds(model.dispatch_delay_s)
         self._delivery_us = seconds(model.delivery_delay_s)

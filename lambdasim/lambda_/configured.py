@@ -26,7 +26,7 @@ from lambdasim.lambda_.fibers import greenlets
 from lambdasim.lambda_.limits import DurationLike, ProvisioningModel
 from lambdasim.lambda_.names import LATEST, check_alias, check_qualifier
 from lambdasim.lambda_.provisioned import Provisioned, ProvisionedConcurrencyConfig
-from lambdasim.lambda_.targets import AliasConfiguration, Meters, Target
+from lambdasim.lambda_.targets import AliasConfiguration, Meters, Route, Target
 from lambdasim.lambda_.version import (
     Code,
     Configuration,
@@ -35,6 +35,8 @@ from lambdasim.lambda_.version import (
     Handler,
     Version,
     check_code,
+    check_details,
+    check_package,
     check_range,
     check_variables,
 )
@@ -82,17 +84,17 @@ class Configured(Admission):
         pool: ConcurrencyPool,
         settings: Settings,
         faults: LambdaFaults,
-        architecture: str,
         code: Code,
         configuration: Configuration,
     ) -> None:
-        super().__init__(name, arn, region, clock, pool, settings, faults, architecture)
+        super().__init__(name, arn, region, clock, pool, settings, faults)
         self._provisioning = settings.get(ProvisioningModel)
         self.is_deleted = False
         self._on_close: Callable[[Any], object] = _nobody_hears  # called with the function once it is deleted
         self._event_configs: dict[str, EventInvokeConfig] = {}  # by qualifier
-        self._is_changed = True  # whether $LATEST differs from the version published last
+        self._published: tuple[Code, Configuration] | None = None  # `$LATEST` when it was published last
         self._last_number = 0
+        self._alias_revisions = clock.identifiers.series("alias revision", arn)
         self._check_execution(code)
         self.latest: Version = self._deploy(LATEST, code, configuration)
         self._versions: dict[str, Version] = {}
@@ -107,6 +109,11 @@ class Configured(Admission):
     def handler(self) -> Handler | str | None:
         """What `$LATEST` runs; None also where a factory makes it."""
         return self.latest.code.handler
+
+    @property
+    def architecture(self) -> str:
+        """Of `$LATEST`: a matter of price."""
+        return self.latest.code.architecture
 
     @property
     def timeout(self) -> int:
@@ -176,7 +183,10 @@ class Configured(Admission):
         if version is None:
             msg = f"Function not found: {self.arn}:{LATEST if qualifier is None else qualifier}"
             raise ResourceNotFoundException(msg)
-        target = Target(version, qualifier, is_alias=str(qualifier) in self._aliases)
+        alias = self._aliases.get(str(qualifier))
+        target = Target(version, qualifier, is_alias=alias is not None)
+        if alias is not None:
+            self._route(target, alias.additional_version_weights)
         self._targets[str(qualifier)] = target
         self._ever_targets.append(target)
         return target
@@ -217,6 +227,8 @@ class Configured(Admission):
         dead_letter_target_arn: Any = NOT_GIVEN,
         description: str | None = NOT_GIVEN,
         log_group: str | None = NOT_GIVEN,
+        details: Mapping[str, Any] | None = NOT_GIVEN,
+        handler: str = NOT_GIVEN,
         duration: DurationLike | None = NOT_GIVEN,
         failure_rate: float = NOT_GIVEN,
     ) -> FunctionConfiguration:
@@ -227,7 +239,8 @@ class Configured(Admission):
         finish.
 
         Args:
-            timeout, memory_size, environment, dead_letter_target_arn, description, log_group: See `Function`.
+            timeout, memory_size, environment, dead_letter_target_arn, description, log_group, details: See `Function`.
+            handler: Another text, for the code that is deployed.
             duration, failure_rate: Ours: what belongs to the code.
         Raises:
             ValidationException, InvalidParameterValueException: A value that AWS refuses.
@@ -240,16 +253,23 @@ class Configured(Admission):
             "dead_letter_target_arn": dead_letter_target_arn,
             "description": description,
             "log_group": log_group,
+            "details": details,
         }
         changes = {name: value for name, value in given.items() if value is not NOT_GIVEN}
         configuration = self._configure(self.latest.configuration, changes)
-        self._redeploy(self._change_code(duration=duration, failure_rate=failure_rate), configuration)
+        if handler is not NOT_GIVEN and not (isinstance(handler, str) and isinstance(self.latest.code.handler, str)):
+            msg = f"handler={handler!r}: a text takes the place of a text; update_function_code() deploys anything else"
+            raise UsageError(msg)
+        code = self._change_code(handler=handler, duration=duration, failure_rate=failure_rate)
+        self._redeploy(code, configuration)
         return self.get_function_configuration()
 
     def update_function_code(
         self,
         handler: Handler | str | None = NOT_GIVEN,
         *,
+        zip_file: bytes | None = NOT_GIVEN,
+        architecture: str = NOT_GIVEN,
         init: Callable[[], Any] | None = NOT_GIVEN,
         execution: Execution = NOT_GIVEN,
         duration: DurationLike | None = NOT_GIVEN,
@@ -259,12 +279,24 @@ class Configured(Admission):
         Deploy other code as `$LATEST`, for requests that are admitted from now on (LAM-027); what is not given stays.
 
         Args:
-            handler, init, execution, duration, failure_rate: See `Function`; a handler takes the place of a factory,
-                and a factory that of a handler.
+            handler, architecture, init, execution, duration, failure_rate: See `Function`; a handler takes the place of
+                a factory, and a factory that of a handler, and each that of a package that is not given with it.
+            zip_file: A package; its handler is the text there is, unless another one is given.
+        Raises:
+            InvalidParameterValueException: No package.
         """
         self._guard()
+        package = zip_file if zip_file is NOT_GIVEN else check_package(zip_file)
+        if package is NOT_GIVEN and not (handler is NOT_GIVEN and init is NOT_GIVEN):
+            package = None
         code = self._change_code(
-            handler=handler, init=init, execution=execution, duration=duration, failure_rate=failure_rate
+            handler=handler,
+            package=package,
+            architecture=architecture,
+            init=init,
+            execution=execution,
+            duration=duration,
+            failure_rate=failure_rate,
         )
         self._redeploy(code, self.latest.configuration)
         return self.get_function_configuration()
@@ -297,6 +329,8 @@ class Configured(Admission):
             if changes.get(name) is not None and not isinstance(changes[name], str):
                 msg = f"{name}={changes[name]!r} is no text"
                 raise UsageError(msg)
+        if "details" in changes:
+            changes["details"] = check_details(changes["details"])
         if "description" in changes:
             changes["description"] = changes["description"] or ""
         if "log_group" in changes:
@@ -310,7 +344,6 @@ class Configured(Admission):
         for target in self._targets.values():
             if target.version is before:  # `$LATEST` by name, or by an alias
                 target.version = self.latest
-        self._is_changed = True
         self._retire(before.environments)
 
     def _check_execution(self, code: Code) -> None:
@@ -335,14 +368,15 @@ class Configured(Admission):
         """
         self._guard()
         last = self._versions.get(str(self._last_number))
-        if self._is_changed or last is None:
+        current = self.latest.code, self.latest.configuration
+        if last is None or current != self._published:
             self._last_number += 1
             number = str(self._last_number)
             configuration = self.latest.configuration
             if description:
                 configuration = evolve(configuration, description=description)
             last = self._versions[number] = self._deploy(number, self.latest.code, configuration)
-            self._is_changed = False
+            self._published = current
         return last.describe(f"{self.arn}:{last.number}")
 
     def list_versions_by_function(self) -> tuple[FunctionConfiguration, ...]:
@@ -351,23 +385,42 @@ class Configured(Admission):
         versions = (self.latest, *self._versions.values())
         return tuple(version.describe(f"{self.arn}:{version.number}") for version in versions)
 
-    def create_alias(self, name: str, function_version: str, description: str = "") -> AliasConfiguration:
+    def create_alias(
+        self,
+        name: str,
+        function_version: str,
+        description: str = "",
+        *,
+        additional_version_weights: Mapping[str, float] | None = None,
+    ) -> AliasConfiguration:
         """
         Give a version a name (LAM-026).
 
+        Args:
+            name: Of the alias.
+            function_version: What it stands for.
+            description: Any text.
+            additional_version_weights: One more version at most, and its share of the requests, 0 to 1.
         Raises:
-            ValidationException: No name for an alias.
+            ValidationException: No name for an alias, or no share.
             ResourceNotFoundException: No such version.
             ResourceConflictException: There is one of this name.
+            InvalidParameterValueException: A second version that AWS refuses.
         """
         self._guard()
         check_alias(name)
         self._version(function_version)
+        weights = self._check_weights(function_version, additional_version_weights)
         if name in self._aliases:
             msg = f"Alias already exists: {self.arn}:{name}"
             raise ResourceConflictException(msg)
         alias = AliasConfiguration(
-            alias_arn=f"{self.arn}:{name}", name=name, function_version=function_version, description=description
+            alias_arn=f"{self.arn}:{name}",
+            name=name,
+            function_version=function_version,
+            description=description,
+            additional_version_weights=weights,
+            revision_id=self._new_alias_revision(),
         )
         self._aliases[name] = alias
         self._forget_target(name)
@@ -389,7 +442,12 @@ class Configured(Admission):
         return found
 
     def update_alias(
-        self, name: str, *, function_version: str = NOT_GIVEN, description: str | None = NOT_GIVEN
+        self,
+        name: str,
+        *,
+        function_version: str = NOT_GIVEN,
+        description: str | None = NOT_GIVEN,
+        additional_version_weights: Mapping[str, float] | None = NOT_GIVEN,
     ) -> AliasConfiguration:
         """
         Let an alias stand for another version, for requests that are admitted from now on.
@@ -402,9 +460,13 @@ class Configured(Admission):
             ResourceConflictException: Something is provisioned for the other version already.
         """
         alias = self.get_alias(name)
+        number = alias.function_version if function_version is NOT_GIVEN else function_version
+        version, target = self._version(number), self.target(name)
+        weights: Mapping[str, float] | None = alias.additional_version_weights
+        if additional_version_weights is not NOT_GIVEN:
+            weights = additional_version_weights
+        weights = self._check_weights(number, weights)
         if function_version is not NOT_GIVEN:
-            version = self._version(function_version)
-            target = self.target(name)
             is_other = target.version is not version
             if is_other and target.provisioned is not None:
                 if version is self.latest:
@@ -416,8 +478,65 @@ class Configured(Admission):
             target.version = version
         if description is not NOT_GIVEN:
             alias = evolve(alias, description=description or "")
+        alias = evolve(alias, additional_version_weights=weights, revision_id=self._new_alias_revision())
         self._aliases[name] = alias
+        self._route(target, weights)
         return alias
+
+    def _revision_of(self, qualifier: str | None) -> str:
+        """Return the revision of what a qualifier stands for."""
+        target = self.target(qualifier)
+        return self._aliases[str(qualifier)].revision_id if target.is_alias else target.version.revision
+
+    def _turn_revision(self, qualifier: str | None) -> None:
+        """Give what a qualifier stands for a new revision: something changed that is not kept here."""
+        target = self.target(qualifier)
+        if target.is_alias:
+            alias = self._aliases[str(qualifier)]
+            self._aliases[str(qualifier)] = evolve(alias, revision_id=self._new_alias_revision())
+        else:
+            target.version.revision = self._revisions.text(self._revisions.next())
+
+    def _new_alias_revision(self) -> str:
+        return self._alias_revisions.text(self._alias_revisions.next())
+
+    def _check_weights(self, number: str, given: Mapping[str, float] | None) -> Mapping[str, float]:
+        """Return what share of an alias goes to another version, if it may."""
+        if not given:
+            return MappingProxyType({})
+        if len(given) > 1:
+            msg = "Number of items in AdditionalVersionWeights cannot be greater than 1"
+            raise InvalidParameterValueException(msg)
+        ((other, share),) = given.items()
+        if isinstance(share, bool) or not isinstance(share, int | float):
+            msg = f"additional_version_weights={dict(given)!r}: a share is a number from 0 to 1"
+            raise UsageError(msg)
+        if not 0 <= share <= 1:
+            msg = (
+                f"1 validation error detected: Value '{{{other}={share}}}' at "
+                "'routingConfig.additionalVersionWeights' failed to satisfy constraint: Map value must satisfy "
+                "constraint: [Member must have value less than or equal to 1.0, Member must have value greater than "
+                "or equal to 0.0, Member must not be null]"
+            )
+            raise ValidationException(msg)
+        if LATEST in (number, other):
+            msg = "$LATEST is not supported for an alias pointing to more than 1 version"
+            raise InvalidParameterValueException(msg)
+        if other == number:
+            msg = (
+                f"Invalid function version {other}. Function version {other} is already included in routing "
+                "configuration."
+            )
+            raise InvalidParameterValueException(msg)
+        self._version(other)
+        return MappingProxyType({other: float(share)})
+
+    def _route(self, target: Target, weights: Mapping[str, float]) -> None:
+        """Let a share of the requests to an alias go to another version; they draw from a stream of the alias."""
+        target.route = None
+        for number, share in weights.items():
+            random = self.clock.streams[f"{self.arn}:{target.qualifier}/route"]
+            target.route = Route(target.beside(self._version(number)), share, random)
 
     def delete_alias(self, name: str) -> None:
         """Remove an alias, and what is provisioned for it; does nothing when there is none."""
@@ -431,7 +550,11 @@ class Configured(Admission):
         """Return the aliases by name, or those of one version."""
         self._guard()
         aliases = (self._aliases[name] for name in sorted(self._aliases))
-        return tuple(alias for alias in aliases if function_version in (None, alias.function_version))
+        return tuple(
+            alias
+            for alias in aliases
+            if function_version in (None, alias.function_version, *alias.additional_version_weights)
+        )
 
     def delete_function(self, qualifier: str | None = None) -> None:
         """

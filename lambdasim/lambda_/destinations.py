@@ -19,6 +19,7 @@ from lambdasim.units import as_datetime
 
 if TYPE_CHECKING:
     from lambdasim.lambda_.function import Function
+    from lambdasim.lambda_.world import Companion
 
 _EVENTBRIDGE_MAX_BYTES: Final = 262_144  # ASY-079
 _SNS_MAX_BYTES: Final = 262_144
@@ -46,6 +47,8 @@ class QueueTarget(Protocol):
 class Directory(Protocol):
     """Finds targets by their ARNs; None where there is none."""
 
+    companion: Companion | None  #: of handlers, while their code runs
+
     def queue(self, arn: str) -> QueueTarget | None:
         """Return a queue."""
         ...
@@ -61,6 +64,8 @@ class Directory(Protocol):
 
 class Nowhere:
     """The directory of a function that lives by itself: it knows no targets."""
+
+    companion: Companion | None = None
 
     def queue(self, arn: str) -> QueueTarget | None:
         """Return None."""

@@ -182,7 +182,8 @@ class Suspended:
         version = invocation.deployed
         environment = invocation.environment
         names = version.names or environment.names
-        self._now = Turn(version.machine_of(environment), sleeper, self.clock.start_us, names)
+        machine = version.machine_of(environment)
+        self._now = Turn(machine, sleeper, self.clock.start_us, names, invocation._note)
         return self._now
 
 

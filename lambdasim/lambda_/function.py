@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from attrs import frozen
@@ -29,6 +29,7 @@ from lambdasim.lambda_.faults import AsyncFaults, LambdaFaults
 from lambdasim.lambda_.invocation import Invocation, InvokeResult, dumps
 from lambdasim.lambda_.limits import FUNCTION_SETTINGS, DurationLike, LambdaLimits
 from lambdasim.lambda_.names import check_name
+from lambdasim.lambda_.tags import Tags, check_tags
 from lambdasim.lambda_.targets import Target
 from lambdasim.lambda_.version import (
     Code,
@@ -36,6 +37,8 @@ from lambdasim.lambda_.version import (
     Execution,
     Handler,
     check_code,
+    check_details,
+    check_package,
     check_range,
     check_variables,
 )
@@ -91,6 +94,10 @@ class Function(Eventful):
         log_group: `/aws/lambda/` and the name, unless given.
         dead_letter_target_arn: Of a queue or topic that gets asynchronous events that failed.
         description: Any text.
+        zip_file: A deployment package, as bytes. A handler that is a text is imported from it, and from nowhere else
+            where the package has such a module; without one it is imported from where this process imports.
+        details: What is kept, frozen with versions, shown, and changes nothing: members of AWS's answers by name.
+        tags: Texts by name.
         faults, async_faults: What may go wrong here.
         directory: Finds destinations by ARN.
         settings: `LambdaLimits`, `ColdStartModel`, `EnvironmentModel`, `ScalingRate`, `RuntimeModel`,
@@ -124,6 +131,9 @@ class Function(Eventful):
         log_group: str | None = None,
         dead_letter_target_arn: str | None = None,
         description: str = "",
+        zip_file: bytes | None = None,
+        details: Mapping[str, Any] | None = None,
+        tags: Mapping[str, str] | None = None,
         faults: LambdaFaults | None = None,
         async_faults: AsyncFaults | None = None,
         directory: Directory | None = None,
@@ -143,14 +153,21 @@ class Function(Eventful):
             description=description,
             dead_letter_target_arn=check_dead_letter_target(dead_letter_target_arn),
             log_group=log_group or f"/aws/lambda/{name}",
+            details=check_details(details),
         )
         check_range("timeout", configuration.timeout, limits.timeout_min_s, limits.timeout_max_s)
         check_range("memorySize", configuration.memory_size, limits.memory_min_mb, limits.memory_max_mb)
-        if architecture not in ("x86_64", "arm64"):
-            msg = f"architecture={architecture!r}: it is x86_64 or arm64"
-            raise UsageError(msg)
-        code = Code(handler=handler, init=init, execution=execution, duration=duration, failure_rate=failure_rate)
+        code = Code(
+            handler=handler,
+            init=init,
+            execution=execution,
+            duration=duration,
+            failure_rate=failure_rate,
+            package=check_package(zip_file),
+            architecture=architecture,
+        )
         check_code(code)
+        checked_tags = check_tags({} if tags is None else tags)
         pool = ConcurrencyPool.of(limits) if pool is None else pool
         for field in ("account_concurrency", "unreserved_floor"):
             asked, there = getattr(limits, field), getattr(pool, field)
@@ -165,12 +182,12 @@ class Function(Eventful):
             pool,
             settings,
             LambdaFaults() if faults is None else faults,
-            architecture,
             code,
             configuration,
             AsyncFaults() if async_faults is None else async_faults,
             Nowhere() if directory is None else directory,
         )
+        self._tags = Tags(checked_tags)
         if reserved_concurrent_executions is not None:
             self._reserve(reserved_concurrent_executions)
 
@@ -251,6 +268,26 @@ class Function(Eventful):
     def invoke_async(self, invoke_args: object) -> InvokeResult:
         """Invoke asynchronously, by the older name of it (ASY-018)."""
         return self._accept(invoke_args, None)
+
+    def tag_resource(self, tags: Mapping[str, str]) -> None:
+        """
+        Add tags, or give them other values.
+
+        Raises:
+            InvalidParameterValueException: No tags, or more than 50 then.
+        """
+        self._guard()
+        self._tags.add(tags)
+
+    def untag_resource(self, tag_keys: Sequence[str]) -> None:
+        """Remove tags; keys that are not there are passed over."""
+        self._guard()
+        self._tags.remove(tag_keys)
+
+    def list_tags(self) -> dict[str, str]:
+        """Return the tags."""
+        self._guard()
+        return self._tags.as_dict()
 
     # ---- looking
 

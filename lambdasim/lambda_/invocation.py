@@ -12,6 +12,7 @@ from attrs import frozen
 
 from lambdasim.lambda_.billing import billed_milliseconds
 from lambdasim.lambda_.modules import RuntimeStartError
+from lambdasim.lambda_.packages import forget_lines
 from lambdasim.units import as_datetime
 
 if TYPE_CHECKING:
@@ -110,9 +111,13 @@ class Invocation:
         """Whether the environment was made for this invocation."""
         return self.init_us is not None
 
+    def _note(self, line: str) -> None:
+        """Add a line to the log."""
+        self.log.append(line)
+
     @property
     def log(self) -> list[str]:
-        """What the handler wrote through its context."""
+        """What the handler printed, and what it wrote through its context."""
         if self._log is None:
             self._log = []
         return self._log
@@ -285,7 +290,9 @@ def _stack_of(error: BaseException) -> list[str]:
     place = error.__traceback__
     while place is not None and place.tb_frame.f_code.co_filename.startswith(_OURS):
         place = place.tb_next
-    return traceback.format_tb(place)
+    forget_lines(place)
+    lines = [(frame.filename, frame.lineno, frame.name, frame.line) for frame in traceback.extract_tb(place)]
+    return traceback.format_list(lines)  # type: ignore[arg-type]  # a line may be unknown
 
 
 def describe(error: BaseException | None) -> str:

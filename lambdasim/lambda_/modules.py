@@ -4,7 +4,8 @@ Deployed code by its name: a module that is imported afresh for each execution e
 What lies below the import root of the module (the folder from which it is imported) belongs to the deployment, so each
 environment has copies of its own, with globals of their own. They are among `sys.modules` only while code of that
 environment runs; whatever the process itself imported from there is out of sight meanwhile. Installed packages, the
-standard library and this one are shared.
+standard library and this one are shared. Code that comes as a deployment package is all that lies below its root, and
+goes before what is installed.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from lambdasim.errors import LambdasimError
+from lambdasim.lambda_.packages import TASK_ROOT, Package
 
 _OURS: Final = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 _SHARED_FOLDERS: Final = ("site-packages", "dist-packages")
@@ -36,13 +38,26 @@ class Modules:
 
     Args:
         handler: `module.function`, or `package.module.function`.
+        package: Where its modules are; None: wherever the process finds them.
     """
 
-    __slots__ = ("_handler", "_hidden", "_is_in", "_is_installed", "_known", "_loaded", "_outside", "_put_in", "_root")
+    __slots__ = (
+        "_handler",
+        "_hidden",
+        "_is_in",
+        "_is_installed",
+        "_known",
+        "_loaded",
+        "_outside",
+        "_package",
+        "_put_in",
+        "_root",
+    )
 
-    def __init__(self, handler: str) -> None:
+    def __init__(self, handler: str, package: Package | None = None) -> None:
         self._handler = handler
-        self._root: str | None = None
+        self._package = package
+        self._root: str | None = None if package is None else TASK_ROOT
         self._loaded: dict[str, ModuleType] = {}  # of this environment
         self._hidden: list[str] = []  # of the process, below the root
         self._known = self._put_in = (
@@ -94,6 +109,8 @@ class Modules:
                 self._outside[name] = outside
         self._is_in = True
         modules.update(self._loaded)
+        if self._package is not None:
+            sys.meta_path.insert(0, self._package.finder)
         self._put_in = _state()
 
     def take_out(self) -> None:
@@ -104,6 +121,8 @@ class Modules:
             self._outside = {}
             return
         self._is_in = False
+        if self._package is not None and self._package.finder in sys.meta_path:
+            sys.meta_path.remove(self._package.finder)
         if _state() != self._put_in:
             self._loaded.update((name, modules[name]) for name in self._below_root())
         for name in self._loaded:
@@ -122,6 +141,8 @@ class Modules:
     def _is_below(self, name: str, module: ModuleType | None) -> bool:
         if name == "__main__" or self._root is None:
             return False
+        if self._package is not None:
+            return name.partition(".")[0] in self._package.top_names
         if self._is_installed and name.partition(".")[0] != self._handler.replace("/", ".").partition(".")[0]:
             return False  # among installed packages only the handler's own is its deployment
         try:

@@ -16,7 +16,8 @@ from lambdasim.lambda_.faults import AsyncFaults, LambdaFaults
 from lambdasim.lambda_.function import Function
 from lambdasim.lambda_.limits import FUNCTION_SETTINGS, LambdaLimits, RpsModel
 from lambdasim.lambda_.names import LATEST, Reference, check_name, parse_reference
-from lambdasim.lambda_.version import FunctionConfiguration, check_range
+from lambdasim.lambda_.version import Code, FunctionConfiguration, check_code, check_range
+from lambdasim.lambda_.world import Companion
 from lambdasim.settings import Settings
 
 _PAGE_MAX: int = 10_000
@@ -53,7 +54,9 @@ class Functions:
         self._find_queue = find_queue
         self.functions: dict[str, Function] = {}  #: by ARN, in order of creation
         self.gone: list[Function] = []  #: deleted ones: their metrics stay
+        self.companion: Companion | None = None
         self._others: dict[str, Deliver] = {}
+        self._codes: dict[str, Code] = {}  # by the name of a function, or the text of its handler
 
     def register(self, arn: str, deliver: Deliver | None) -> None:
         """Let a callable stand for a topic, a bus or a bucket; None takes it back."""
@@ -67,6 +70,16 @@ class Functions:
         else:
             msg = f"register_target({arn!r}, {deliver!r}): give a callable that takes one message, or None"
             raise UsageError(msg)
+
+    def register_code(self, ref: str, code: Code) -> None:
+        """Say what runs in functions of this name, or with this text as their handler, that clients create."""
+        check_code(code)
+        self._codes[ref] = code
+
+    def code_for(self, function_name: str, handler: str | None) -> Code | None:
+        """Return what was registered for a function, by its name or else by the text of its handler."""
+        found = self._codes.get(function_name)
+        return found if found is not None or handler is None else self._codes.get(handler)
 
     def queue(self, arn: str) -> QueueTarget | None:
         """Return a queue by its ARN."""

@@ -110,7 +110,7 @@ def _run_plain(invocation: Invocation, handler: Any, slept_us: int) -> None:
     elif crash != 0:
         machine = version.machine_of(invocation.environment)
         names = version.names or invocation.environment.names
-        with Turn(machine, context, function.clock.start_us, names) as turn:
+        with Turn(machine, context, function.clock.start_us, names, invocation._note) as turn:
             context._turn = turn
             try:
                 result = handler(invocation.event, context)

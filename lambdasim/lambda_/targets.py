@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from random import Random
+from typing import TYPE_CHECKING, NamedTuple
 
-from attrs import frozen
+from attrs import field, frozen
 
 from lambdasim.clock.meters import Counter, Ledger, Samples
 
@@ -46,7 +48,7 @@ class Meters:
 class Target:
     """A function under one qualifier; what it stands for may change, as an alias does."""
 
-    __slots__ = ("_by_version", "is_alias", "is_gone", "meters", "provisioned", "qualifier", "version")
+    __slots__ = ("_by_version", "is_alias", "is_gone", "meters", "provisioned", "qualifier", "route", "version")
 
     def __init__(self, version: Version, qualifier: str | None, *, is_alias: bool = False) -> None:
         self.version = version
@@ -54,8 +56,15 @@ class Target:
         self.is_alias = is_alias
         self.is_gone = False  #: whether the version, the alias or the whole function is deleted
         self.provisioned: Provisioned | None = None
+        self.route: Route | None = None
         self.meters = Meters(version.function.clock.now_us)  #: of {FunctionName, Resource}
         self._by_version: dict[str, Meters] = {}  # of {FunctionName, Resource, ExecutedVersion}
+
+    def beside(self, version: Version) -> Target:
+        """Return the same alias as it stands for another version; what is counted is counted once."""
+        other = Target(version, self.qualifier, is_alias=True)
+        other.meters, other._by_version = self.meters, self._by_version
+        return other
 
     def meters_of(self, version: Version) -> tuple[Meters, ...]:
         """Return the meters that an invocation of this version counts in."""
@@ -71,6 +80,18 @@ class Target:
         return self._by_version.get(number)
 
 
+class Route(NamedTuple):
+    """A share of the requests to an alias, which another version serves."""
+
+    target: Target
+    share: float
+    random: Random
+
+    def is_taken(self) -> bool:
+        """Return whether the next request goes this way."""
+        return self.random.random() < self.share
+
+
 @frozen(kw_only=True)
 class AliasConfiguration:
     """An alias, as operations answer it."""
@@ -79,3 +100,5 @@ class AliasConfiguration:
     name: str
     function_version: str
     description: str = ""
+    additional_version_weights: Mapping[str, float] = field(factory=dict)  #: shares of another version, by its number
+    revision_id: str

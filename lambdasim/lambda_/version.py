@@ -16,6 +16,7 @@ from lambdasim.lambda_.duration import DurationModel
 from lambdasim.lambda_.environments import Environment, Environments
 from lambdasim.lambda_.limits import DEFAULT_DURATION_S, DurationLike, LambdaLimits
 from lambdasim.lambda_.modules import Modules
+from lambdasim.lambda_.packages import TASK_ROOT, Package, digest_of
 from lambdasim.lambda_.world import Machine, Names, clock_names
 from lambdasim.units import MICROSECONDS, as_datetime
 
@@ -61,6 +62,23 @@ class Code:
     execution: Execution = "plain"
     duration: DurationLike | None = None
     failure_rate: float = 0.0
+    package: Package | None = None
+    architecture: str = "x86_64"
+
+    @property
+    def size(self) -> int:
+        """Bytes of the package; 0 without one."""
+        return 0 if self.package is None else self.package.size
+
+    @property
+    def sha256(self) -> str:
+        """Of the package in AWS's form; without one, of the name of what runs."""
+        if self.package is not None:
+            return self.package.sha256
+        runs = self.handler if self.init is None else self.init
+        if isinstance(runs, str):
+            return digest_of(runs.encode())
+        return digest_of(f"{getattr(runs, '__module__', '')}.{getattr(runs, '__qualname__', '')}".encode())
 
 
 @frozen(kw_only=True)
@@ -73,6 +91,7 @@ class Configuration:
     description: str = ""
     dead_letter_target_arn: str | None = None
     log_group: str
+    details: Mapping[str, Any] = field(factory=dict)
 
 
 @frozen(kw_only=True)
@@ -92,6 +111,9 @@ class FunctionConfiguration:
     log_group: str
     last_modified_at_us: int
     revision_id: str
+    code_sha256: str  #: of the package, in base64; without one, of the name of what runs
+    code_size: int  #: bytes of the package; 0 without one
+    details: Mapping[str, Any]  #: what was given to be kept and shown
     state: str = "Active"
 
 
@@ -153,8 +175,8 @@ class Version:
         """Return what code in this environment sees; made when it is first asked for."""
         if environment.machine is None:
             handler = self.code.handler
-            modules = Modules(handler) if isinstance(handler, str) else None
-            environment.machine = Machine(self.variables_in(environment), modules)
+            modules = Modules(handler, self.code.package) if isinstance(handler, str) else None
+            environment.machine = Machine(self.variables_in(environment), modules, self.function.companion)
         return environment.machine
 
     def variables_in(self, environment: Environment) -> Mapping[str, str]:
@@ -177,6 +199,8 @@ class Version:
         }
         if isinstance(handler, str):
             defined["_HANDLER"] = handler
+            if self.code.package is not None:
+                defined["LAMBDA_TASK_ROOT"] = TASK_ROOT
         return MappingProxyType({**self.configuration.environment, **defined})
 
     def describe(self, arn: str) -> FunctionConfiguration:
@@ -192,10 +216,13 @@ class Version:
             environment=MappingProxyType(dict(configuration.environment)),
             dead_letter_target_arn=configuration.dead_letter_target_arn,
             description=configuration.description,
-            architecture=self.function.architecture,
+            architecture=self.code.architecture,
             log_group=configuration.log_group,
             last_modified_at_us=self.deployed_at_us,
             revision_id=self.revision,
+            code_sha256=self.code.sha256,
+            code_size=self.code.size,
+            details=MappingProxyType(dict(configuration.details)),
         )
 
 
@@ -235,6 +262,11 @@ def check_code(code: Code) -> None:
     if isinstance(handler, str) and not handler:
         msg = "handler='' names no function; give 'module.function'"
         raise UsageError(msg)
+    if code.package is not None and isinstance(handler, str):
+        _ = code.package.files  # which refuses what is no package
+    if code.architecture not in ("x86_64", "arm64"):
+        msg = f"architecture={code.architecture!r}: it is x86_64 or arm64"
+        raise UsageError(msg)
     if code.execution not in ("plain", "interleaved"):
         msg = f"execution={code.execution!r}: it is 'plain' or 'interleaved'"
         raise UsageError(msg)
@@ -244,6 +276,26 @@ def check_code(code: Code) -> None:
     if rate and (handler is not None or code.init is not None):
         msg = f"failure_rate={rate!r} is for a function without a handler; let the handler raise instead"
         raise UsageError(msg)
+
+
+def check_package(zip_file: object) -> Package | None:
+    """Return a deployment package, if it is one that was uploaded."""
+    if zip_file is None:
+        return None
+    if not isinstance(zip_file, bytes | bytearray):
+        msg = f"zip_file={type(zip_file).__name__}: give the bytes of a zip file"
+        raise UsageError(msg)
+    return Package(bytes(zip_file))
+
+
+def check_details(details: object) -> dict[str, Any]:
+    """Return what is kept and shown of a function; None means nothing."""
+    if details is None:
+        return {}
+    if not isinstance(details, Mapping) or not all(isinstance(name, str) for name in details):
+        msg = f"details={details!r} is no mapping; give members of AWS's answers by name, such as {{'Runtime': …}}"
+        raise UsageError(msg)
+    return dict(details)
 
 
 def check_range(field: str, value: object, low: int, high: int | None) -> None:

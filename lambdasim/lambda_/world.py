@@ -23,9 +23,9 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from decimal import Decimal
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any, Final, Protocol, Self
 
 from lambdasim.lambda_.modules import Modules
@@ -153,12 +153,68 @@ def _let_environ_read(environ: Any, values: Mapping[Any, Any]) -> None:
         in_bytes._data = values
 
 
+class Companion(Protocol):
+    """What else is to be in its place while the code of handlers runs."""
+
+    def put_in(self) -> None:
+        """Put it in."""
+        ...
+
+    def take_out(self) -> None:
+        """Put back what was there."""
+        ...
+
+
+def _note_nothing(_line: str) -> None:
+    """Stand for the log of a turn that is over."""
+
+
+class Copied:
+    """A stream of the process, of which the lines that are written to it are noted in a log too."""
+
+    __slots__ = ("_begun", "note", "stream")
+
+    def __init__(self) -> None:
+        self.stream: Any = None  #: where all of it goes on to
+        self.note: Callable[[str], object] = _note_nothing  #: takes each line, without its end
+        self._begun = ""
+
+    def write(self, text: str) -> int:
+        """Write a text."""
+        if self.stream is not None:
+            self.stream.write(text)
+        *lines, self._begun = (self._begun + text).split("\n")
+        for line in lines:
+            self.note(line)
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write several texts."""
+        for line in lines:
+            self.write(line)
+
+    def end(self) -> None:
+        """Note a line that was begun, and let go of the log."""
+        begun, self._begun = self._begun, ""
+        if begun:
+            self.note(begun)
+        self.note = _note_nothing
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what the stream has beside this."""
+        return getattr(self.stream, name)
+
+
 class Machine:
     """What the code in one execution environment sees, turn after turn."""
 
-    __slots__ = ("loop", "modules", "variables")
+    __slots__ = ("companion", "copies", "loop", "modules", "variables")
 
-    def __init__(self, own: Mapping[str, str], modules: Modules | None = None) -> None:
+    def __init__(
+        self, own: Mapping[str, str], modules: Modules | None = None, companion: Companion | None = None
+    ) -> None:
+        self.companion = companion
+        self.copies = Copied(), Copied()  #: of what it prints, and of its errors
         self.loop: Any = None  #: the event loop of asyncio in which its code is suspended, if it is
         self.variables = Variables(own)
         self.modules = modules  #: those below the import root; None where handlers are given as objects
@@ -183,32 +239,46 @@ class Turn:
         sleeper: What its sleeps mean.
         start_us: The instant of zero, since the Unix epoch.
         names: Where its module has imported sleeps and clocks by name.
+        note: Takes each line that it prints.
     """
 
     __slots__ = (
         "_before",
         "_clocks",
+        "_has_companion",
         "_is_in",
         "_loop",
         "_machine",
         "_names",
+        "_note",
         "_replaced",
         "_sets_zone",
         "_start_us",
+        "_streams",
         "_thread",
         "_travel",
         "sleeper",
     )
 
-    def __init__(self, machine: Machine, sleeper: Sleeper, start_us: int, names: Names = ()) -> None:
+    def __init__(
+        self,
+        machine: Machine,
+        sleeper: Sleeper,
+        start_us: int,
+        names: Names = (),
+        note: Callable[[str], object] = _note_nothing,
+    ) -> None:
         self._machine = machine
         self.sleeper = sleeper
         self._start_us = start_us
         self._names = names
+        self._note = note
+        self._streams: tuple[Any, Any] | None = None
         self._before: Turn | None = None
         self._replaced: list[tuple[dict[str, Any], str, object]] = []
-        self._clocks: dict[str, Any] = {}
+        self._clocks: tuple[Any, ...] = ()
         self._is_in = False
+        self._has_companion = False
         self._loop: Any = None  # of asyncio, that runs around us
         self._sets_zone = False
         self._thread = 0
@@ -240,17 +310,15 @@ class Turn:
     def _put_in(self) -> None:
         self._thread = threading.get_ident()
         self._machine.variables.put_in()
-        library = _clock_library()
-        if library is not None:
-            whole, rest_us = divmod(self._start_us + self.sleeper.now_us, MICROSECONDS)
-            travel = library.travel(whole, tick=False)
+        whole, rest_us = divmod(self._start_us, MICROSECONDS)
+        travel = _travel_to(whole)
+        if travel is not None:
             traveller = travel.start()
             self._travel = (travel, traveller)
-            if rest_us:
-                traveller.shift(dt.timedelta(microseconds=rest_us))
+            traveller.shift(dt.timedelta(0, 0, rest_us + self.sleeper.now_us))
         if self._before is None:
-            self._clocks = {name: getattr(time, name) for name in _REPLACEMENTS}  # a test may have put its own there
-            _replace_clocks(_REPLACEMENTS)
+            self._clocks = _clocks_in(_TIME)  # a test may have put its own there
+            _TIME.update(_REPLACEMENTS)
             if _SETS_ZONE and (time.timezone or time.daylight):
                 self._sets_zone = True
                 os.putenv("TZ", "UTC")
@@ -266,14 +334,28 @@ class Turn:
             if self._loop is not self._machine.loop:
                 events._set_running_loop(self._machine.loop)
         self._is_in = True
+        self._streams = out, err = sys.stdout, sys.stderr
+        sys.stdout, sys.stderr = copies = self._machine.copies
+        copies[0].stream, copies[1].stream = out, err
+        copies[0].note = copies[1].note = self._note
         if self._machine.modules is not None:
             self._machine.modules.put_in()
+        if self._machine.companion is not None:
+            self._machine.companion.put_in()
+            self._has_companion = True
 
     def __exit__(self, *_: object) -> None:
         """Put back what was there before, as far as it was replaced."""
         global _turn
+        if self._has_companion and self._machine.companion is not None:
+            self._machine.companion.take_out()
+            self._has_companion = False
         if self._machine.modules is not None:
             self._machine.modules.take_out()
+        if self._streams is not None:
+            (sys.stdout, sys.stderr), self._streams = self._streams, None
+            for copied in self._machine.copies:
+                copied.end()
         events = sys.modules.get("asyncio.events")
         if events is not None and self._is_in:
             self._machine.loop = events._get_running_loop()
@@ -283,8 +365,8 @@ class Turn:
         for names, name, original in self._replaced:
             names[name] = original
         self._replaced.clear()
-        _replace_clocks(self._clocks)
-        self._clocks = {}
+        _TIME.update(zip(_REPLACEMENTS, self._clocks, strict=False))  # of a turn within another there are none
+        self._clocks = ()
         if self._travel is not None:
             self._travel[0].stop()
             self._travel = None
@@ -316,6 +398,13 @@ def _clock_library() -> Any:
         return importlib.import_module("time_machine")
     except ImportError:
         return None
+
+
+@lru_cache(maxsize=16)
+def _travel_to(second: int) -> Any:
+    """Return what moves the clocks to a second since the Unix epoch each time it is started; None without library."""
+    library = _clock_library()
+    return None if library is None else library.travel(second, tick=False)
 
 
 def warn_about_clock(handler: object) -> None:
@@ -369,11 +458,6 @@ def _modules_of(handler: Any) -> list[dict[str, Any]]:
     return modules
 
 
-def _replace_clocks(functions: Mapping[str, object]) -> None:
-    for name, function in functions.items():
-        setattr(time, name, function)
-
-
 def _sleep(seconds: float, /) -> None:
     """Let time pass: simulated time for a handler, real time for everybody else."""
     turn = _turn
@@ -419,6 +503,10 @@ _REPLACEMENTS: Final[Mapping[str, Any]] = {
     name: _sleep if name == "sleep" else _simulated(function, in_ns=name.endswith("_ns"))
     for name, function in _ORIGINALS.items()
 }
+
+
+_TIME: Final[dict[str, Any]] = vars(time)
+_clocks_in: Final = operator.itemgetter(*_REPLACEMENTS)
 
 
 def _replacement_of(value: object) -> Any:

@@ -71,6 +71,7 @@ _ASYNC_METRICS: Final[Mapping[str, Callable[[Function], Counter | Samples]]] = {
     "RecursiveInvocationsDropped": lambda function: function.recursive_dropped,
 }
 _REGION_METRICS: Final = ("UnreservedConcurrentExecutions", "ClaimedAccountConcurrency")
+_DELETE_CALLS: Final = 5  # place of another counter of mappings, which is no metric
 _POLLERS: Final = "ProvisionedPollers"  # a step function; of the other metrics of a mapping there are sums
 _MAPPING_SUMS: Final = {
     "PolledEventCount": 0,
@@ -339,6 +340,8 @@ class Metrics:
         looked = list(mapping.empty_receives_by_minute()) if is_filtered or name == "PolledEventCount" else []
         if is_filtered:  # of a poll whose records all passed too
             looked += [minute for minute, _ in mapping.ledger.sums(_MAPPING_SUMS["PolledEventCount"])]
+        if name == "DeletedEventCount":  # of a call that deleted nothing
+            looked += [minute for minute, _ in mapping.ledger.sums(_DELETE_CALLS)]
         zeros = [minute for minute in sorted(looked) if mapping.published_in(minute, filtered=is_filtered)]
         sums = {**dict.fromkeys(zeros, 0), **dict(mapping.ledger.sums(_MAPPING_SUMS[name]))}
         return {minute: [(total, 1)] for minute, total in sums.items()}

@@ -1,7 +1,7 @@
 """Amazon SQS: a queue, usable on its own."""
 
 from lambdasim.sqs.faults import SqsFaults
-from lambdasim.sqs.limits import SqsConfig
+from lambdasim.sqs.limits import SqsConfig, SqsCostModel
 from lambdasim.sqs.message import Flight, Message, State
 from lambdasim.sqs.queue import Queue
 from lambdasim.sqs.redrive import RedrivePolicy
@@ -19,6 +19,7 @@ __all__ = [
     "Registry",
     "SendMessageResult",
     "SqsConfig",
+    "SqsCostModel",
     "SqsFaults",
     "State",
 ]

@@ -17,6 +17,7 @@ from typing import Final
 from lambdasim.sqs.message import Message, State
 
 _PRESENT: Final = (State.DELAYED, State.VISIBLE, State.IN_FLIGHT)
+_DELETED: Final = State.DELETED
 
 
 class Ages:
@@ -55,7 +56,7 @@ class Ages:
     def trim(self, present: int) -> None:
         """Drop what has left, given how many messages are in the queue. Runtime: `O(1)` amortised."""
         by_age = self._by_age
-        while by_age and by_age[0]._state not in _PRESENT:
+        while by_age and ((state := by_age[0]._state) is _DELETED or state not in _PRESENT):
             by_age.popleft()
         if len(by_age) > 2 * present + 64:
             remaining = [message for message in by_age if message._state in _PRESENT]

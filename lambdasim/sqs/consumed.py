@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from lambdasim.clock import Priority
-from lambdasim.sqs.limits import BATCH_MAX, REQUEST_CHUNK_BYTES
+from lambdasim.sqs.limits import BATCH_MAX
 from lambdasim.sqs.line import Consumer
 from lambdasim.sqs.message import Flight, Message, State
 from lambdasim.sqs.records import DELETED
-from lambdasim.sqs.store import Store, chunks
+from lambdasim.sqs.store import Store
 from lambdasim.units import MICROSECONDS
 
 _DELETED: Final = State.DELETED
@@ -23,16 +23,13 @@ class Consumed(Store):
 
     def attach(self, consumer: Consumer) -> None:
         """Put a consumer in line."""
-        if consumer in self._line.former:
-            self._line.former.remove(consumer)
-        self._line.consumers.append(consumer)
+        self._line.attach(consumer)
         self._retime()
 
     def detach(self, consumer: Consumer) -> None:
         """Take a consumer out of the line. What it counted stays counted."""
         if consumer in self._line.consumers:  # it is not after the end of the queue
-            self._line.consumers.remove(consumer)
-            self._line.former.append(consumer)
+            self._line.detach(consumer)
             self._retime()
 
     def take(self, limit: int) -> Flight | None:
@@ -47,8 +44,8 @@ class Consumed(Store):
             if flight is None:
                 return None
             self.requests += 1
-            is_small = self.largest_body_bytes * limit <= REQUEST_CHUNK_BYTES  # whatever was received
-            self.billed_requests += 1 if is_small else chunks(flight.messages)
+            is_small = self.largest_body_bytes * limit <= self._chunk_bytes  # whatever was received
+            self.billed_requests += 1 if is_small else self._chunks(flight.messages)
             if self._luck is None or not self._luck.loses_receive_response():
                 if flight.live < len(flight.messages):
                     self._offer_again()
@@ -71,12 +68,12 @@ class Consumed(Store):
         self.requests += calls
         self.billed_requests += calls
         self._delete_successes += count
+        by_handle = self._by_handle
         for message in messages:
             message._state = _DELETED
             message._flight = None
-        if self._by_handle:
-            for message in messages:
-                self._by_handle.pop(message._sequence, None)
+            if by_handle:
+                by_handle.pop(message._sequence, None)
         flight.live = 0
         was_full = self.in_flight >= self._inflight_limit
         self.in_flight -= count

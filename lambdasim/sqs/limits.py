@@ -19,7 +19,6 @@ WAIT_MAX_S: Final = 20  # SQS-200
 RECEIVE_MAX: Final = 10  # SQS-200
 BATCH_MAX: Final = 10  # SQS-180
 RECEIVE_COUNT_MAX: Final = 1_000  # SQS-100
-REQUEST_CHUNK_BYTES: Final = 65_536  # SQS-604
 LIST_MAX: Final = 1_000  # SQS-051
 MOVE_RATE_MAX: Final = 500  # SQS-461
 MOVE_TASKS_MAX: Final = 100  # SQS-461
@@ -45,6 +44,13 @@ def partition_of(region: str) -> str:
     if region.startswith("cn-"):
         return "aws-cn"
     return "aws-us-gov" if region.startswith("us-gov-") else "aws"
+
+
+@frozen(kw_only=True)
+class SqsCostModel:
+    """How calls are billed (SQS-604, ESM-290)."""
+
+    chunk_bytes: int = field(default=65_536, validator=whole(1))  #: payload that one request pays for, sent or received
 
 
 @frozen(kw_only=True)
@@ -95,3 +101,6 @@ class SqsConfig:
     call_latency_s: Duration = field(default=0, validator=span())  #: SQS-005
     enforce_fifo_throughput: bool = field(default=False, validator=flag)  #: SQS-414
     redrive_default_rate: int = field(default=500, validator=whole(1, MOVE_RATE_MAX))  #: SQS-462; messages a second
+
+
+QUEUE_SETTINGS: Final = (SqsConfig, SqsCostModel)

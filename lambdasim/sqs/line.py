@@ -22,7 +22,7 @@ class Party(Protocol):
     """Whoever waits in line."""
 
     def serve(self, *, at_wake: bool) -> bool:
-        """Receive as often as there are messages and somebody who wants them; return whether anything came."""
+        """Receive while there are messages and somebody wants them; return whether anybody did, or left the line."""
         ...
 
 
@@ -108,31 +108,57 @@ class Poll:
 class Line:
     """The parties that wait at one queue, longest first (SQS-209)."""
 
-    __slots__ = ("consumers", "former", "polls")
+    __slots__ = ("alone", "consumers", "former", "polls")
 
     def __init__(self) -> None:
         self.polls: OrderedDict[tuple[int, int], Poll] = OrderedDict()  # by their starts, in this order
         self.consumers: list[Consumer] = []  # in order of creation
         self.former: list[Consumer] = []  # those that left, for what they counted
+        self.alone: Consumer | None = None  #: the only party in line, where that is a consumer: the usual case
 
     @property
     def is_watched(self) -> bool:
         """Whether somebody would notice a message that comes back."""
         return bool(self.polls or self.consumers)
 
+    def attach(self, consumer: Consumer) -> None:
+        """Put a consumer in line, or back there."""
+        if consumer in self.former:
+            self.former.remove(consumer)
+        self.consumers.append(consumer)
+        self._look_who_is_alone()
+
+    def detach(self, consumer: Consumer) -> None:
+        """Take a consumer out; what it counted stays counted."""
+        self.consumers.remove(consumer)
+        self.former.append(consumer)
+        self._look_who_is_alone()
+
+    def forget_consumers(self) -> None:
+        """Take all consumers out, with what they counted."""
+        self.former.clear()
+        self.consumers.clear()
+        self._look_who_is_alone()
+
     def add(self, poll: Poll) -> None:
         """Put a poll that has just begun at the end of the line."""
         self.polls[poll.since] = poll
+        self.alone = None
 
     def remove(self, poll: Poll) -> None:
         """Take a poll out. Runtime: `O(1)`."""
         del self.polls[poll.since]
+        self._look_who_is_alone()
 
     def take_polls(self) -> list[Poll]:
         """Take all polls out, and return them."""
         found = list(self.polls.values())
         self.polls.clear()
+        self._look_who_is_alone()
         return found
+
+    def _look_who_is_alone(self) -> None:
+        self.alone = self.consumers[0] if len(self.consumers) == 1 and not self.polls else None
 
     def serve_first(self, *, at_wake: bool) -> bool:
         """Let the party that has waited longest receive; return whether anything came of it."""

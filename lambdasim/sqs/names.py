@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _STANDARD: Final = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _FIFO: Final = re.compile(r"(?=.{1,80}\Z)[A-Za-z0-9_-]+\.fifo")
+_is_region: Final = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]+").fullmatch
 
 
 class Arn(NamedTuple):
@@ -74,7 +75,8 @@ def parse_url(url: str, region: str, account_id: str) -> Address:
     """
     parts = url.removesuffix("/").split("/")
     host = parts[2].split(".") if len(parts) > 3 else []
-    if host[:1] == ["sqs"] and host[1:2] != [region]:
+    named = host[1] if host[:1] == ["sqs"] and len(host) > 1 else region
+    if named != region and _is_region(named):  # sqs.amazonaws.com names none
         msg = f"The address {url} is not valid for this endpoint."
         raise InvalidAddress(msg)
     return Address(region, parts[-2] if len(parts) > 1 else account_id, parts[-1])

@@ -11,12 +11,11 @@ from lambdasim.errors.sqs import InvalidAttributeName, InvalidParameterValueExce
 from lambdasim.sqs.checks import check_number, check_texts, is_whole, lost_answer, not_for_this_type
 from lambdasim.sqs.content import check_token
 from lambdasim.sqs.deduplication import Attempt
-from lambdasim.sqs.limits import RECEIVE_MAX, REQUEST_CHUNK_BYTES, VISIBILITY_MAX_S, WAIT_MAX_S
+from lambdasim.sqs.limits import RECEIVE_MAX, VISIBILITY_MAX_S, WAIT_MAX_S
 from lambdasim.sqs.line import Ask, Poll
 from lambdasim.sqs.message import Flight, Message, State
 from lambdasim.sqs.results import Delivery
 from lambdasim.sqs.sending import Sending
-from lambdasim.sqs.store import chunks
 from lambdasim.units import MICROSECONDS
 
 _SYSTEM_ATTRIBUTES: Final = frozenset(
@@ -223,8 +222,8 @@ class Receiving(Sending):
     def _answer(self, flight: Flight, ask: Ask) -> list[Delivery]:
         messages = flight.messages
         self.requests += 1
-        is_small = self.largest_body_bytes * len(messages) <= REQUEST_CHUNK_BYTES
-        self.billed_requests += 1 if is_small else chunks(messages)
+        is_small = self.largest_body_bytes * len(messages) <= self._chunk_bytes
+        self.billed_requests += 1 if is_small else self._chunks(messages)
         if ask.attempt_id is not None:
             self._attempts.put(self.clock.now_us, ask.attempt_id, messages, flight)
         if flight.live < len(messages):
@@ -245,7 +244,7 @@ class Receiving(Sending):
         if attempt.is_under_way:
             assert attempt.flight is not None
             self._begin_call()
-            self.billed_requests += chunks(attempt.messages) - 1
+            self.billed_requests += self._chunks(attempt.messages) - 1
             found = [Delivery(self, message, ask.names, ask.attribute_names) for message in attempt.messages]
             attempt.flight = self._prolong(attempt.flight, attempt.messages, self._visibility_of(ask))
             self._wake()  # with a timeout of 0 they are there for others (SQS-208)

@@ -26,7 +26,7 @@ from lambdasim.settings import Settings
 from lambdasim.sqs.checks import check_number, check_text
 from lambdasim.sqs.faults import SqsFaults
 from lambdasim.sqs.latency import take_time
-from lambdasim.sqs.limits import MOVE_RATE_MAX, MOVE_TASK_LIST_MAX, MOVE_TASKS_MAX, SqsConfig
+from lambdasim.sqs.limits import MOVE_RATE_MAX, MOVE_TASK_LIST_MAX, MOVE_TASKS_MAX, QUEUE_SETTINGS, SqsConfig
 from lambdasim.sqs.moves import MoveTask, parse_task_handle
 from lambdasim.sqs.names import parse_arn, parse_url
 from lambdasim.sqs.paging import page
@@ -167,7 +167,7 @@ class Endpoint:
         own = settings
         if isinstance(settings, Iterable):
             own = [self._placed(value) if isinstance(value, SqsConfig) else value for value in settings]
-        narrower = Settings(own, allowed=(SqsConfig,), where=f"queue {queue_name!r}", wider=self._settings)
+        narrower = Settings(own, allowed=QUEUE_SETTINGS, where=f"queue {queue_name!r}", wider=self._settings)
         config = narrower.get(SqsConfig)
         arn = f"arn:{config.partition}:sqs:{config.region}:{config.account_id}:{queue_name}"
         existing = self._registry.find(arn)

@@ -31,7 +31,7 @@ from lambdasim.sqs.deduplication import Attempts, SentIds
 from lambdasim.sqs.faults import SqsFaults
 from lambdasim.sqs.handles import Handles
 from lambdasim.sqs.latency import be_point, take_time
-from lambdasim.sqs.limits import SqsConfig
+from lambdasim.sqs.limits import QUEUE_SETTINGS, SqsConfig, SqsCostModel
 from lambdasim.sqs.names import check_name, queue_url
 from lambdasim.sqs.paging import page
 from lambdasim.sqs.permissions import add_permission, check_tags, remove_permission
@@ -84,7 +84,7 @@ class Resource(Shown):
         **keywords: Unpack[QueueAttributes],
     ) -> None:
         if not isinstance(settings, Settings):
-            settings = Settings(settings, allowed=(SqsConfig,), where=f"queue {name!r}")
+            settings = Settings(settings, allowed=QUEUE_SETTINGS, where=f"queue {name!r}")
         if faults is not None and not isinstance(faults, SqsFaults):
             msg = f"faults={faults!r} of queue {name!r}: give a SqsFaults, such as SqsFaults.at_least_once()"
             raise UsageError(msg)
@@ -116,6 +116,7 @@ class Resource(Shown):
         self._deleted_at_us: int | None = None  # when DeleteQueue was called
         self._ended_at_us: int | None = None  # when it was no more
         self._empty_before: dict[int, int] = {}  # empty receives by minute of pollers that left
+        self._chunk_bytes = settings.get(SqsCostModel).chunk_bytes
         self._latency_us = seconds(config.call_latency_s, name="call_latency_s")
         self._ready_at_us = clock.now_us + seconds(self.faults.create_ready_s, name="create_ready_s")
         self._throughput = Throughput() if is_fifo and config.enforce_fifo_throughput else None
@@ -533,9 +534,8 @@ class Resource(Shown):
         self._is_deleted = True
         self._ended_at_us = self.clock.now_us
         self._empty_before = self.background_empty_receives_by_minute()
-        self._line.former.clear()
         consumers = tuple(self._line.consumers)
-        self._line.consumers.clear()  # receives fail from now on, and none of them is an empty one
+        self._line.forget_consumers()  # receives fail from now on, and none of them is an empty one
         self._close()
         for consumer in consumers:
             consumer.queue_is_gone()

@@ -19,11 +19,12 @@ from lambdasim.sqs.content import (
     are_tokens,
     check_body,
     check_token,
+    is_plain_text,
     parse_message_attributes,
     parse_system_attributes,
     rough_size_bytes,
 )
-from lambdasim.sqs.limits import DELAY_MAX_S, REQUEST_CHUNK_BYTES
+from lambdasim.sqs.limits import DELAY_MAX_S
 from lambdasim.sqs.message import FifoMessage, LadenMessage, Message, content_hash
 from lambdasim.sqs.records import DEDUPLICATED
 from lambdasim.sqs.resource import Resource
@@ -33,7 +34,6 @@ from lambdasim.sqs.results import (
     SendMessageBatchResult,
     SendMessageResult,
 )
-from lambdasim.sqs.store import requests_of
 from lambdasim.units import MICROSECONDS
 
 _PLAIN_MEMBERS: Final = 2  # of an entry of a batch: its id, and one other
@@ -65,7 +65,7 @@ class _Draft(NamedTuple):
 class Sending(Resource):
     """The part of `Queue` that takes messages in."""
 
-    _checked_body = ""  # senders mostly repeat themselves: the body checked last, and its size
+    _checked_body: object = object()  # senders mostly repeat themselves: the body checked last, and its size
     _checked_size = 0
 
     def send_message(
@@ -105,14 +105,17 @@ class Sending(Resource):
             and message_deduplication_id is None
             and message_group_id is None
         ):
-            if message_body is self._checked_body and message_body:
-                body, size = message_body, self._checked_size
+            if message_body is self._checked_body:
+                size = self._checked_size
+            elif type(message_body) is str and message_body and is_plain_text(message_body):  # as most are: legal
+                self._checked_body = message_body
+                self._checked_size = size = len(message_body)
             else:
-                body, size = self._check_body(message_body)
+                message_body, size = self._check_body(message_body)
             if size <= self._max_bytes:
-                message = self._send(body, size, self._delay_us)
+                message = self._send(message_body, size, self._delay_us)
                 self.requests += 1
-                self.billed_requests += 1 if size <= REQUEST_CHUNK_BYTES else requests_of(size)
+                self.billed_requests += 1 if size <= self._chunk_bytes else self._requests_of(size)
                 return SendMessageResult(message)
         if self._is_guarded:
             self._guard(is_about_messages=True)
@@ -129,7 +132,7 @@ class Sending(Resource):
             self._limit_rate(_ACTION, groups=(str(message_group_id),))
         result = self._accept(draft)
         self.requests += 1
-        self.billed_requests += requests_of(draft.size)
+        self.billed_requests += self._requests_of(draft.size)
         if self._luck is not None and self._luck.loses_send_ack():
             raise ResponseLostError(lost_answer("send"))
         return result
@@ -150,7 +153,7 @@ class Sending(Resource):
                 return self.send_message(body)
             message = self._send(body, size, self._delay_us)
             self.requests += 1
-            self.billed_requests += 1 if size <= REQUEST_CHUNK_BYTES else requests_of(size)
+            self.billed_requests += 1 if size <= self._chunk_bytes else self._requests_of(size)
             return message
 
         return send
@@ -179,7 +182,7 @@ class Sending(Resource):
             if plain is not None and size is not None:
                 messages = self._send_all(plain[1])
                 self.requests += 1
-                self.billed_requests += requests_of(size)
+                self.billed_requests += self._requests_of(size)
                 line = self._line
                 if line.consumers or line.polls:
                     self._wake()
@@ -191,7 +194,7 @@ class Sending(Resource):
                 with self._holding_wakes():
                     sent = [self._accept_plain(*entry) for entry in zip(*plain, strict=True)]
                     self._begin_call()
-                    self.billed_requests += requests_of(size) - 1
+                    self.billed_requests += self._requests_of(size) - 1
                 return SendMessageBatchResult(sent)
         checked = check_entries(entries, "SendMessageBatchRequestEntry", SEND_MEMBERS)
         total = 0
@@ -233,7 +236,7 @@ class Sending(Resource):
         with self._holding_wakes():
             done = [self._accept_entry(*draft) for draft in drafts]
             self._begin_call()
-            self.billed_requests += requests_of(sum([size for _, _, size, _ in drafts])) - 1
+            self.billed_requests += self._requests_of(sum([size for _, _, size, _ in drafts])) - 1
         if self._luck is not None and self._luck.loses_send_ack():
             raise ResponseLostError(lost_answer("send"))
         return SendMessageBatchResult(done, tuple(failed))
@@ -241,16 +244,13 @@ class Sending(Resource):
     # ---- how a send is checked and done
 
     def _check_body(self, body: object) -> tuple[str, int]:
-        if body is self._checked_body and body:
-            return self._checked_body, self._checked_size
-        if type(body) is str and body and body.isascii() and body.isprintable():  # as most are: legal
-            self._checked_body = body
-            self._checked_size = size = len(body)
-            return body, size
-        checked = check_body(body, self.config.invalid_chars)
-        self._checked_body = checked
-        self._checked_size = len(checked) if checked.isascii() else len(checked.encode())
-        return checked, self._checked_size
+        """Return the text that the queue keeps, and how many bytes it has."""
+        if body is self._checked_body:
+            return cast("str", body), self._checked_size
+        text = check_body(body, self.config.invalid_chars)
+        size = len(text) if text.isascii() else len(text.encode())
+        self._checked_body, self._checked_size = text, size
+        return text, size
 
     def _plain_size(self, bodies: list[Any]) -> int | None:
         """Return the size of bodies that are legal whatever their limit; None: look at each."""
@@ -259,7 +259,7 @@ class Sending(Resource):
         except TypeError:
             return None
         size = len(together)
-        is_plain = together.isascii() and together.isprintable() and all(bodies)
+        is_plain = is_plain_text(together) and all(bodies)
         return size if is_plain and size <= min(self._max_bytes, self.config.max_payload_bytes) else None
 
     def _plain_fifo_entries(self, entries: object) -> list[list[Any]] | None:

@@ -98,6 +98,7 @@ class Shelf:
         self._delete_successes = 0  # NumberOfMessagesDeleted also counts deletes that found nothing (SQS-601)
         self.empty_receives = 0
         self.requests = self.billed_requests = 0
+        self._chunk_bytes = 0  # of a billed request; who knows the settings says it
         self.largest_body_bytes = 0  #: largest message ever, with its attributes; bounds what a receive can return
         self._sent_sizes = Samples()
         self._size_run = self._size_times = self._size_at_us = 0  # equal sizes in a row, since when: not yet in there
@@ -177,6 +178,9 @@ class Shelf:
             first_us = min(self._ages.kept_since_us(message) for message in messages) + self._retention_us
             assert self._expiry is not None, f"{self.name}: nothing will expire at {first_us}"
             assert self._expiry.at_us <= max(first_us, now_us), f"{self.name}: the expiry comes after {first_us}"
+        line = self._line
+        alone = line.consumers[0] if len(line.consumers) == 1 and not line.polls else None
+        assert line.alone is alone, f"{self.name}: who is alone in line is wrong"
         if self._groups is not None:
             self._groups.check_invariants(self.in_flight)
         elif self._lanes is not None:
@@ -457,6 +461,13 @@ class Shelf:
         else:
             self._history.note(now_us, (self.visible, self.in_flight, self.delayed))
             self._border_us = now_us + 1
+
+    def _begin_run(self, size: int, now_us: int) -> None:
+        """Take down the size of a send that differs from the one before."""
+        self._note_sizes()
+        self._size_run, self._size_times, self._size_at_us = size, 1, now_us
+        if size > self.largest_body_bytes:
+            self.largest_body_bytes = size
 
     def _note_sizes(self) -> None:
         if self._size_times:

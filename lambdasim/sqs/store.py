@@ -13,7 +13,6 @@ from typing import Final
 
 from lambdasim.clock import Priority
 from lambdasim.sqs.faults import Luck
-from lambdasim.sqs.limits import REQUEST_CHUNK_BYTES
 from lambdasim.sqs.message import Arrival, Flight, Message, State
 from lambdasim.sqs.records import (
     DELETED,
@@ -44,16 +43,14 @@ class Store(Shelf):
         if now_us >= self._border_us:
             self._turn(now_us)
         if message is None:
-            number = self._series.last = self._series.last + 1
-            message = Message(self._series, number, number, body, now_us, now_us)
+            series = self._series
+            number = series.last = series.last + 1
+            message = Message(series, number, number, body, now_us, now_us)
         self.sent += 1
         if size == self._size_run:
             self._size_times += 1
         else:
-            self._note_sizes()
-            self._size_run, self._size_times, self._size_at_us = size, 1, now_us
-        if size > self.largest_body_bytes:
-            self.largest_body_bytes = size
+            self._begin_run(size, now_us)
         if self._trace.active:
             self._trace.add((now_us, SENT, self, message))
         self._ages._by_age.append(message)
@@ -75,7 +72,10 @@ class Store(Shelf):
             else:
                 self._order.arrive(message)
             line = self._line
-            if line.consumers or line.polls:
+            alone = line.alone
+            if alone is not None and not alone.waits and self._order is None and not self._is_waking:
+                alone.notice_backlog()  # what `_wake` would come to
+            elif line.consumers or line.polls:
                 self._wake()
         return message
 
@@ -102,10 +102,7 @@ class Store(Shelf):
             if size == self._size_run:
                 self._size_times += 1
             else:
-                self._note_sizes()
-                self._size_run, self._size_times, self._size_at_us = size, 1, now_us
-                if size > self.largest_body_bytes:
-                    self.largest_body_bytes = size
+                self._begin_run(size, now_us)
         if self._trace.active:
             for message in messages:
                 self._trace.add((now_us, SENT, self, message))
@@ -138,8 +135,7 @@ class Store(Shelf):
         message._state = State.PURGED
         self.sent += 1
         self.purged += 1
-        self._note_sizes()
-        self._size_run, self._size_times, self._size_at_us = size, 1, now_us
+        self._begin_run(size, now_us)
         if self._trace.active:
             self._trace.add((now_us, SENT, self, message))
             self._trace.add((now_us, PURGED, self, message))
@@ -505,12 +501,10 @@ class Store(Shelf):
             self._expiry.cancel()
             self._expiry = None
 
+    def _chunks(self, messages: Sequence[Message]) -> int:
+        """Return how many requests an answer with these messages is billed as (SQS-604)."""
+        return self._requests_of(sum([message.size_bytes for message in messages]))
 
-def chunks(messages: Sequence[Message]) -> int:
-    """Return how many requests an answer with these messages is billed as (SQS-604)."""
-    return requests_of(sum([message.size_bytes for message in messages]))
-
-
-def requests_of(size_bytes: int) -> int:
-    """Return how many requests a payload is billed as (SQS-604)."""
-    return 1 if size_bytes <= REQUEST_CHUNK_BYTES else -(-size_bytes // REQUEST_CHUNK_BYTES)
+    def _requests_of(self, size_bytes: int) -> int:
+        """Return how many requests a payload is billed as (SQS-604)."""
+        return 1 if size_bytes <= self._chunk_bytes else -(-size_bytes // self._chunk_bytes)

@@ -286,6 +286,16 @@ def test_the_timeout_is_that_of_the_version_that_is_invoked():
 
 
 @pytest.mark.rule("ESM-300")
+def test_the_dead_letter_target_is_that_of_the_version_that_is_invoked():
+    world = World()
+    world.queue.set_queue_attributes(redrive_policy=None)
+    world.worker.update_function_configuration(dead_letter_target_arn=world.dead.arn)
+    live = world.sim.create_event_source_mapping(world.queue, "worker:live")
+    assert [finding.code for finding in live.check_configuration()] == ["NO_DLQ"]
+    assert world.codes() == ["NO_DLQ", "DLQ_ON_FUNCTION_ONLY"]
+
+
+@pytest.mark.rule("ESM-300")
 def test_advice_follows_a_change_at_once_and_refuses_nothing():
     world = World(settings=[LifecycleModel.REALISTIC])
     world.sim.run(until=30)

@@ -49,11 +49,14 @@ def most_in_flight(sim):
 
 
 @pytest.mark.rule("ESM-400", "ESM-461", "ESM-292", "ESM-101", "ESM-131")
-def test_a_million_messages_and_the_way_back():
-    with backlog(1_000_000) as (sim, queue, worker, mapping):
+@pytest.mark.parametrize("model", [ScalingModel.SEED, ScalingModel.DEFAULT], ids=["cap 1000", "cap 1250"])
+def test_a_million_messages_and_the_way_back(model):
+    with backlog(1_000_000, settings=[model]) as (sim, queue, worker, mapping):
         table = busy((0, 5, 0), (1, 10, 50), (10, 55, 2_750), (30, 155, 23_250), (60, 305, 91_500), (120, 605, 363_000))
         table += busy((180, 905, 814_500), (198, 995, 985_050))
-        follow(sim, queue, mapping, [*table, (199, 997, 500, 995_000), (199.6, 997, 0, 1_000_000)])
+        formula = busy(*((second, 5 + 5 * second, 25 * second * (second + 1)) for second in range(199)))
+        assert {*table} < {*formula}
+        follow(sim, queue, mapping, [*formula, (199, 997, 500, 995_000), (199.6, 997, 0, 1_000_000)])
         assert (worker.snapshot().invocations, worker.snapshot().errors, worker.snapshot().throttles) == (100_000, 0, 0)
         assert queue.snapshot().requests - 1_000_000 == 100_000 + 100_000
         assert mapping.snapshot().phase == "idle"
@@ -132,7 +135,7 @@ def test_a_million_messages_before_november_2023():
         sim.run()
         assert sim.now == 443
         assert queue.snapshot().deleted == 1_000_000
-        assert mapping.snapshot().pollers == 446
+        assert mapping.snapshot().pollers == most_in_flight(sim) == 446
 
 
 @pytest.mark.rule("ESM-404", "ESM-107")
@@ -143,5 +146,5 @@ def test_a_million_messages_with_maximum_concurrency_50():
         follow(sim, queue, mapping, busy((9, 50, 2_250), (10, 50, 2_750), (60, 50, 27_750)))
         sim.run()
         assert sim.now == 2_004.6
-        assert queue.snapshot().deleted == 1_000_000
+        assert (queue.snapshot().deleted, mapping.snapshot().pollers) == (1_000_000, 50)
         assert most_in_flight(sim) == 50

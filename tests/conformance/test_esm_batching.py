@@ -192,6 +192,38 @@ def test_a_gathering_slot_waits_since_the_start_of_its_current_receive(sim):
     assert len(got) == 1
 
 
+@pytest.mark.rule("ESM-083", "ESM-081")
+@pytest.mark.parametrize("window", [0, 60], ids=["polling", "gathering"])
+@pytest.mark.parametrize(("sent_at", "of_mapping"), [(Decimal(0), True), (US, False)])
+def test_a_receive_that_ends_when_a_message_becomes_visible_still_has_its_place(sim, window, sent_at, of_mapping):
+    """Receives of the one slot begin at 0 and 20 s, the poll at 10 s; the message is visible 20 s after it was sent."""
+    queue = patient_queue(sim)
+    worker = Batches(sim, queue, maximum_batching_window_in_seconds=window, settings=[ONE_SLOT])
+    if window:
+        queue.send_message("of the open batch")
+
+    async def poll():
+        await sim.sleep(10)
+        return await queue.wait_receive(wait_time_seconds=20)
+
+    task = sim.spawn(poll())
+    sim.call_at(sent_at, lambda: queue.send_message("late", delay_seconds=20))
+    sim.run(until=40)
+    assert len(task.result()) == (not of_mapping)
+    assert worker.mapping.snapshot().polled_event_count == bool(window) + of_mapping
+
+
+@pytest.mark.rule("ESM-083", "ESM-082")
+def test_a_receive_that_followed_an_empty_one_has_begun_at_its_end(sim):
+    """At 20 s one slot has just begun another receive; the other asks since 5 s, and has a window to 25 s."""
+    queue = patient_queue(sim)
+    settings = [ScalingModel(initial=2, step_per_minute=0)]
+    worker = Batches(sim, queue, batch_size=2, maximum_batching_window_in_seconds=20, settings=settings)
+    send_at(sim, queue, 4, 4, 20)
+    sim.run()
+    assert worker.began == [4, 25]
+
+
 @pytest.mark.rule("ESM-083")
 def test_when_its_turn_comes_a_mapping_makes_as_many_receives_as_its_slots_want(sim, queue):
     worker = Batches(sim, queue, batch_size=1)
@@ -372,6 +404,23 @@ def test_a_batch_that_begins_with_what_was_left_over_asks_the_queue_again_at_onc
     assert sum(worker.sizes) == 40
 
 
+@pytest.mark.rule("ESM-089", "ESM-052")
+@pytest.mark.parametrize(("size", "window", "sizes"), [(1, 0, [4, *[1] * 6]), (3, 0, [4, 3, 3]), (3, 5, [4, 3, 3])])
+def test_what_is_left_over_makes_no_batch_larger_than_batches_may_be_by_then(sim, size, window, sizes):
+    queue = patient_queue(sim)
+    for number in range(10):
+        queue.send_message(f"{number}{'x' * 2_000}")
+    settings = [BatchWindowModel(payload_bytes=10_600), ONE_SLOT]
+    worker = Batches(sim, queue, batch_size=10, settings=settings)
+    sim.run(until=0)
+    worker.mapping.update_event_source_mapping(batch_size=size, maximum_batching_window_in_seconds=window)
+    sim.run()
+    assert worker.sizes == sizes
+    assert [body[0] for bodies in worker.bodies for body in bodies] == list("0123456789")
+    sim.check_invariants()
+    assert (queue.deleted, worker.mapping.snapshot().held) == (10, 0)
+
+
 @pytest.mark.rule("ESM-089")
 def test_what_is_left_over_has_been_in_flight_since_it_was_received(sim):
     queue = sim.create_queue("orders", visibility_timeout=30)
@@ -413,6 +462,16 @@ def test_a_record_too_large_for_any_event_fails_alone_and_comes_back(sim, waits,
     sim.run(until=30)
     assert worker.mapping.snapshot().failed_invoke_event_count == 2  # received again at 30, and given up again
     sim.check_invariants()
+
+
+@pytest.mark.rule("ESM-090")
+def test_a_record_too_large_for_any_event_is_waited_for_until_it_is_a_dead_letter(sim):
+    dead = sim.create_queue("dead")
+    queue = sim.create_queue("orders", visibility_timeout=30, redrive_policy=RedrivePolicy(dead, max_receive_count=2))
+    worker = Batches(sim, queue, settings=[BatchWindowModel(payload_bytes=1_500)])
+    queue.send_message("x" * 2_000)
+    sim.run()
+    assert (sim.now, len(dead.messages), worker.events) == (60, 1, [])
 
 
 @pytest.mark.rule("ESM-090")
@@ -512,6 +571,7 @@ def test_a_batch_may_hold_a_message_twice(sim, names):
     assert queue.snapshot().deleted == (1 if names else 2)
     assert found.deleted_event_count == (1 if names else 3)  # with both handles; the old one removes nothing
     assert found.failed_invoke_event_count == (2 if names else 0)  # naming the id fails both records
+    assert found.duplicates == 0  # one run (ESM-283)
 
 
 @pytest.mark.rule("ESM-094")
@@ -596,4 +656,5 @@ def test_next_window(slots, second, invoked):
     worker = Batches(sim, queue, duration=2, batch_size=100, maximum_batching_window_in_seconds=10)
     send_at(sim, queue, 0, second)
     sim.run()
-    assert worker.began == [10, invoked]
+    assert (worker.began, worker.sizes) == ([10, invoked], [1, 1])
+    assert worker.function.invocations[0].ended_at_us == 12_000_000

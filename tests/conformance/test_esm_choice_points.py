@@ -32,6 +32,7 @@ ALL = EsmFaults(
     disabled_by_lambda=0.5,
 )
 US = Decimal("0.000001")
+ONE_SLOT = ScalingModel(initial=1, step_per_minute=0)
 
 
 class Scene:
@@ -111,10 +112,97 @@ def test_in_turns_each_waiting_slot_gets_one_receive():
     assert sizes("round_robin", 7) == [1, 1, 1, 2, 2]
 
 
+@pytest.mark.rule("ESM-084", "ESM-083")
+@pytest.mark.parametrize(("last", "with_first"), [(44, False), (47, True)])
+def test_in_turns_the_receive_that_is_open_longest_comes_next_also_after_some_that_ended_empty(last, with_first):
+    """Asked at 30 by the slot of the first message; at 5, 25 and 45 by the other: what ended 20 s later began anew."""
+    scene = Scene(
+        messages=0,
+        faults=None,
+        visibility=600,
+        batch_size=100,
+        maximum_batching_window_in_seconds=60,
+        settings=[PollModel(dispatch="round_robin"), ScalingModel(initial=2, step_per_minute=0)],
+    )
+    for at in (1, 5, 30, last):
+        scene.sim.call_at(at, scene.queue.send_message, str(at))
+    first, second = ["1", "30"], ["5"]
+    (first if with_first else second).append(str(last))
+    assert scene.run() == [(61, first), (65, second)]
+
+
 @pytest.mark.rule("ESM-310")
 def test_a_poll_that_fails_is_tried_again_a_second_later():
     scene = Scene("esm.poll_error", 1, settings=[ScalingModel(initial=1)])
     assert scene.run() == [(1, ["0"])]
+
+
+@pytest.mark.rule("ESM-310")
+@pytest.mark.parametrize(
+    ("fails", "batches"),
+    [
+        (0, [(9, ["0", "b"])]),
+        (1, [(9, ["0", "b"])]),
+        (5, [(9, ["0", "b"])]),  # the receives of 3, 4, 5, 6 and 7 s
+        (6, [(9, ["0"]), (19, ["b"])]),  # that of 8 s, too; the next would begin at 9 s, after the end of the window
+        (100, [(9, ["0"])]),
+    ],
+)
+def test_a_poll_that_fails_for_an_open_batch_is_tried_again_a_second_later_while_its_window_runs(fails, batches):
+    """Other slots have nothing to do with it here: there is one. The window of the second batch runs from 9 + 1 s."""
+    given = {"batch_size": 3, "maximum_batching_window_in_seconds": 9, "settings": [ONE_SLOT]}
+    scene = Scene("esm.poll_error", 0, *[1] * fails, **given)
+    scene.sim.call_at(3, scene.queue.send_message, "b")
+    assert scene.run(until=40) == batches
+    snapshot = scene.mapping.snapshot()
+    assert (snapshot.held, snapshot.empty_receives) == (0, sum(scene.mapping.empty_receives_by_minute().values()))
+
+
+@pytest.mark.rule("ESM-310", "ESM-053", "ESM-082")
+@pytest.mark.parametrize("stops_at", [25, Decimal("25.5")])
+def test_a_mapping_stops_with_a_batch_whose_poll_failed(stops_at):
+    """One receive of the batch ended empty, at 20 s; that of 25 s failed."""
+    given = {"batch_size": 3, "maximum_batching_window_in_seconds": 60, "settings": [ONE_SLOT], "visibility": 300}
+    scene = Scene("esm.poll_error", 0, *[1] * 9, **given)
+    scene.sim.call_at(25, scene.queue.send_message, "b")
+    scene.sim.run(until=stops_at)
+    assert (scene.mapping.snapshot().gathering, scene.mapping.snapshot().empty_receives) == (1, 1)
+    scene.mapping.update_event_source_mapping(enabled=False)
+    assert scene.run(until=30) == [(stops_at, ["0"])]
+    assert (scene.mapping.state, scene.queue.snapshot().visible) == ("Disabled", 1)
+    assert scene.mapping.snapshot().empty_receives == 1
+
+
+@pytest.mark.rule("ESM-310", "SQS-209")
+def test_what_fails_for_one_is_offered_to_the_next_in_line():
+    scene = Scene("esm.poll_error", *[1] * 100, messages=0, settings=[ONE_SLOT])
+    got = []
+
+    async def poll():
+        for delivery in await scene.queue.wait_receive(wait_time_seconds=20):
+            got.append((scene.sim.now, delivery.body))
+            scene.queue.delete_message(delivery.receipt_handle)
+
+    scene.sim.run(until=1)
+    scene.sim.spawn(poll())
+    scene.sim.call_at(5, scene.queue.send_message, "a")
+    scene.sim.run(until=30)
+    assert got == [(5, "a")]
+    other = scene.sim.create_function("other", duration=1)
+    second = scene.sim.create_event_source_mapping(scene.queue, other, faults=EsmFaults())
+    scene.sim.call_at(42, scene.queue.send_message, "b")
+    scene.sim.run(until=44)
+    assert (second.snapshot().deleted_event_count, scene.mapping.snapshot().polled_event_count) == (1, 0)
+
+
+@pytest.mark.rule("ESM-310", "ESM-082")
+def test_empty_receives_before_a_poll_that_fails_are_counted():
+    scene = Scene("esm.poll_error", 1, messages=0, settings=[ONE_SLOT])
+    scene.sim.run(until=0)
+    scene.sim.call_at(45, scene.queue.send_message, "a")
+    assert scene.run(until=50) == [(46, ["a"])]
+    assert scene.mapping.snapshot().empty_receives == 2
+    assert scene.mapping.empty_receives_by_minute() == {0: 2}
 
 
 @pytest.mark.rule("ESM-310")
@@ -123,6 +211,15 @@ def test_a_receive_may_take_fewer_than_it_could(answer, first):
     scene = Scene("esm.split_receive", answer, messages=10)
     assert len(scene.run()[0][1]) == first
     assert sum(len(batch) for _, batch in scene.batches) == 10
+
+
+@pytest.mark.rule("ESM-310")
+@pytest.mark.parametrize(("size", "is_asked"), [(1, False), (2, True), (3, True)])
+def test_a_receive_takes_one_at_least(size, is_asked):
+    """Half of two or three is one, and about one message nobody is asked."""
+    scene = Scene("esm.split_receive", 2, messages=size, batch_size=size, settings=[ONE_SLOT])
+    assert len(scene.run(until=0)[0][1]) == 1
+    assert bool(scene.asked("esm.split_receive")) is is_asked
 
 
 @pytest.mark.rule("ESM-310")
@@ -147,6 +244,29 @@ def test_a_slot_that_dies_takes_an_open_batch_with_it():
     scene.sim.call_at(3, scene.queue.send_message, "late")
     assert scene.run() == [(39, ["0"]), (42, ["late"])] or scene.batches == [(39, ["0", "late"])]
     assert scene.queue.snapshot().deleted == 2
+
+
+@pytest.mark.rule("ESM-310", "ESM-089")
+def test_a_slot_that_dies_before_its_delete_loses_what_was_left_over_too():
+    small = BatchWindowModel(payload_bytes=1_000)
+    scene = Scene("esm.poller_lost", 0, 1, messages=3, settings=[small, ONE_SLOT])
+    scene.sim.run(until=1)
+    assert [len(batch) for _, batch in scene.batches] == [2]
+    assert (scene.mapping.snapshot().held, scene.queue.snapshot().in_flight) == (0, 3)
+    assert [now for now, _ in scene.run()] == [0, 30, 31]
+    assert scene.queue.snapshot().deleted == 3
+
+
+@pytest.mark.rule("ESM-310", "ESM-089")
+def test_what_was_left_over_when_a_slot_died_is_waited_for():
+    """The second message came with another receive, and did not fit; both are dead letters at their deadlines."""
+    given = {"maximum_batching_window_in_seconds": 5, "settings": [BatchWindowModel(payload_bytes=700), ONE_SLOT]}
+    scene = Scene("esm.poller_lost", 0, 0, 1, **given)
+    dead = scene.sim.create_queue("dead")
+    scene.queue.set_queue_attributes(redrive_policy=RedrivePolicy(dead, max_receive_count=1))
+    scene.sim.call_at(2, scene.queue.send_message, "1")
+    assert scene.run() == [(2, ["0"])]
+    assert (len(dead.messages), scene.sim.now) == (2, 32)
 
 
 @pytest.mark.rule("ESM-310")
@@ -203,7 +323,8 @@ def test_lambda_may_stop_a_mapping():
     scene = Scene("esm.disabled_by_lambda", 1, messages=2)
     assert scene.run() == []
     assert (scene.mapping.state, scene.mapping.state_transition_reason) == ("Disabled", "LAMBDA_INITIATED")
-    assert scene.mapping.snapshot().failed_invoke_event_count == 2
+    found = scene.mapping.snapshot()
+    assert (found.attempts, found.invoked_event_count, found.failed_invoke_event_count) == (1, 2, 2)
     scene.mapping.update_event_source_mapping(enabled=True)
     scene.sim.run(until=40)
     assert scene.batches == [(30, ["0", "1"])]
@@ -244,6 +365,38 @@ def test_the_window_is_looked_at_when_a_receive_returns(at, first):
     ((now, batch),) = scene.run()
     assert len(batch) == first
     assert now == (float(at) if at >= 5 else float(at + 20))
+
+
+@pytest.mark.rule("ESM-088")
+@pytest.mark.parametrize(("window", "invoked"), [(19, 20), (20, 20), (21, 40), (40, 40)])
+def test_a_window_that_ends_with_a_receive_is_over(window, invoked):
+    scene = Scene(
+        faults=None,
+        visibility=300,
+        settings=[BatchWindowModel.LOW_TRAFFIC],
+        maximum_batching_window_in_seconds=window,
+    )
+    assert scene.run() == [(invoked, ["0"])]
+
+
+@pytest.mark.rule("ESM-088", "ESM-082")
+def test_receives_of_a_batch_that_waits_as_on_a_quiet_queue_are_counted_by_their_own_length():
+    """One slot, one batch with receives of 25 s, where those without a batch have 20 s."""
+    quiet = BatchWindowModel(mode="low_traffic_20s", low_traffic_wait_s=25)
+    scene = Scene(
+        faults=None,
+        visibility=300,
+        settings=[quiet, ONE_SLOT],
+        maximum_batching_window_in_seconds=60,
+    )
+    found = []
+    for at in (24, 25, 49):
+        scene.sim.run(until=at)
+        found.append((scene.mapping.snapshot().empty_receives, scene.mapping.empty_receives_by_minute()))
+    assert found == [(0, {}), (1, {0: 1}), (1, {0: 1})]
+    scene.sim.call_at(49, scene.queue.send_message, "late")  # the receive that began at 25 s returns
+    scene.sim.run(until=50)
+    assert scene.mapping.snapshot().empty_receives == 1
 
 
 @pytest.mark.rule("ESM-088", "ESM-290")

@@ -172,6 +172,28 @@ def test_phase_limits_slots_held_records_drops_and_duplicates_can_be_read(sim):
     assert queue.snapshot().deleted == 10
 
 
+@pytest.mark.rule("ESM-283", "ESM-080")
+def test_what_each_slot_does_can_be_read(sim):
+    queue = sim.create_queue("orders", visibility_timeout=60)
+    worker = sim.create_function("worker", duration=3, timeout=8, reserved_concurrent_executions=1)
+    settings = [BackoffModel.OFF, ScalingModel(initial=4, step_per_minute=0)]
+    mapping = sim.create_event_source_mapping(
+        queue, worker, batch_size=2, maximum_batching_window_in_seconds=5, settings=settings
+    )
+    sim.run(until=1)
+    for _ in range(5):
+        queue.send_message("order")
+    found = []
+    for at in (1, 6, 7, 9, 14):
+        sim.run(until=at)
+        now = mapping.snapshot()
+        assert now.polling + now.gathering + now.in_flight + now.retrying == now.pollers == 4
+        found.append((now.polling, now.gathering, now.in_flight, now.retrying))
+    # Two batches are full at 1 s: one runs to 4 s, the other is tried again at 2, 4 and runs to 7 s. The third is open
+    # to 6 s, and tried again at 7 s: retries come before the next turn of the slot whose run has just ended.
+    assert found == [(1, 1, 1, 1), (2, 0, 1, 1), (3, 0, 1, 0), (3, 0, 1, 0), (4, 0, 0, 0)]
+
+
 # ---- ESM-290 to ESM-292
 
 
@@ -224,6 +246,71 @@ def test_with_maximum_concurrency_an_idle_hour_has_900(sim, queue):
     assert queue.snapshot().requests == 900
     sim.run(until=30 * 86_400)
     assert queue.snapshot().requests == 648_000
+
+
+SECOND = 1_000_000
+HOUR, MONTH, YEAR = 3_600, 30 * 86_400, 365 * 86_400  # seconds
+ENDS = (20, 40, 280, 300, 320, HOUR, HOUR + 20, MONTH, YEAR)  # of receives
+# in µs, around each of these, and in the middle of the receive:
+LOOKS = sorted(end * SECOND + near_us for end in ENDS for near_us in (-7_500_000, -1, 0, 1))
+
+
+def ended_by(at_us, slots=5, slots_later=2):
+    """Return how many receives of an empty queue have ended: one every 20 s for each slot, of fewer from 300 s on."""
+    first_us = min(at_us, 300 * SECOND)
+    return first_us // (20 * SECOND) * slots + (at_us - first_us) // (20 * SECOND) * slots_later
+
+
+@pytest.mark.rule("ESM-291", "ESM-082", "ESM-290")
+@pytest.mark.parametrize(
+    ("given", "slots", "slots_later"),
+    [
+        ({}, 5, 2),
+        ({"maximum_concurrency": 2}, 2, 2),
+        ({"maximum_concurrency": 10}, 5, 5),
+        ({"minimum_pollers": 3}, 30, 30),
+    ],
+    ids=["defaults", "maximum concurrency 2", "maximum concurrency 10", "provisioned"],
+)
+def test_whoever_looks_at_an_idle_mapping_finds_every_receive_that_has_ended_and_what_it_cost(
+    sim, queue, given, slots, slots_later
+):
+    mapping = sim.create_event_source_mapping(queue, sim.create_function("worker"), **given)
+    for look_us in LOOKS:
+        sim.run(until_us=look_us)
+        wanted = ended_by(look_us, slots, slots_later)
+        found = queue.snapshot()
+        assert mapping.snapshot().empty_receives == wanted, look_us
+        assert (found.requests, found.billed_requests) == (wanted, wanted), look_us
+        cost = sim.prices.sqs_cost_exact(billed_requests=found.billed_requests)
+        assert cost == wanted * Decimal("0.0000004"), look_us
+        if look_us < 2 * HOUR * SECOND:
+            empty = sim.metrics.series("AWS/SQS", "NumberOfEmptyReceives", "Sum", QueueName="orders")
+            assert sum(empty.values) == wanted, look_us
+
+
+@pytest.mark.rule("ESM-291", "ESM-082", "ESM-101")
+def test_a_message_after_an_idle_month_loses_no_receive(sim, queue):
+    mapping = sim.create_event_source_mapping(queue, sim.create_function("worker", duration=1))
+    idle = ended_by(MONTH * SECOND)
+    sim.call_at(MONTH + 7, queue.send_message, "order")
+    table = [
+        (MONTH + Decimal("6.999999"), 0, 0),
+        (MONTH + 7, 2, 0),  # the send, and the receive that returns it
+        (MONTH + 8, 3, 0),  # the delete
+        (MONTH + 20, 3, 1),  # the other slot that polled all the time
+        (MONTH + 27, 3, 4),  # and the three that came back
+        (MONTH + Decimal("27.999999"), 3, 4),
+        (MONTH + 28, 3, 5),  # and the one that worked
+        (MONTH + 308, 3, 75),  # where the economy comes back
+    ]
+    for until, calls, ended in table:
+        sim.run(until=until)
+        assert queue.snapshot().requests == idle + calls + ended, until
+        assert mapping.snapshot().empty_receives == idle + ended, until
+    empty = sim.metrics.series("AWS/SQS", "NumberOfEmptyReceives", "Sum", QueueName="orders")
+    assert sum(empty.values) == idle + 75
+    assert [count for begin, count in empty if begin >= MONTH] == [2 + 10, 15, 15, 15, 15, 5]  # two at the very border
 
 
 @pytest.mark.rule("ESM-291")

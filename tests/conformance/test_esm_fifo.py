@@ -101,8 +101,13 @@ def test_no_more_batches_are_in_flight_than_there_are_groups(sim):
             orders.send_message(f"{group}{number}", message_group_id=group)
     worker = sim.create_function("worker", duration=1)
     sim.create_event_source_mapping(orders, worker, batch_size=1, maximum_concurrency=10)
-    sim.run(until=0.1)
+    sim.run(until=0)
     assert worker.in_flight == 5
+    sim.run(until_us=seconds(0.2) - 1)
+    assert worker.in_flight == 5
+    for tenth in range(2, 92):  # between two ends there are six
+        sim.run(until=tenth / 10)
+        assert worker.in_flight == 6
     sim.run(until_us=seconds(10))
     assert [message.body for message in orders.messages] == ["f9"]
     sim.run()

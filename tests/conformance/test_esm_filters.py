@@ -8,6 +8,7 @@ import pytest
 
 from lambdasim import RedrivePolicy, ScalingModel, Simulation, SqsConfig, SqsFaults
 from lambdasim.filtering import texts
+from tests.conformance.test_filter_bodies import CASES
 
 KEPT = '{"body": ["keep"]}'
 IN_JSON = '{"body": {"k": ["v"]}}'
@@ -81,13 +82,14 @@ def test_five_messages_of_which_two_do_not_match(sim, queue, worker, ran):
     mapping = sim.create_event_source_mapping(queue, worker, filter_criteria=criteria(IN_JSON))
     sim.run(until=0)
     assert [message.receive_count for message in messages] == [1] * 5
+    assert queue.snapshot().requests == 5 + 1 + 1  # the sends, one receive, one delete
     assert [message.state.name for message in messages] == ["IN_FLIGHT", "DELETED", "DELETED", "IN_FLIGHT", "IN_FLIGHT"]
     assert counts_of(mapping) == (5, 2, 3, 0)
     sim.run(until=Decimal("0.999999"))
     assert queue.snapshot().deleted == 2
     sim.run(until=1)
     assert counts_of(mapping) == (5, 2, 3, 3)
-    assert queue.snapshot().deleted == 5
+    assert (queue.snapshot().deleted, queue.messages) == (5, ())
     assert ran == [(0, [bodies[0], bodies[3], bodies[4]])]
 
 
@@ -197,6 +199,22 @@ def test_the_form_of_a_body_decides_by_itself(sim, queue, worker, ran, body, pat
     sim.create_event_source_mapping(queue, worker, filter_criteria=criteria(pattern))
     sim.run(until=2)
     assert ran == ([(0, [body])] if passes else [])
+    assert queue.snapshot().deleted == 1
+
+
+@pytest.mark.rule("FLT-403", "ESM-232", "FLT-090")
+@pytest.mark.parametrize(
+    ("patterns", "body", "result", "rule"),
+    [case[1:] for case in CASES if case[2]],  # no message is empty
+    ids=[case[0] for case in CASES if case[2]],
+)
+def test_a_mapping_keeps_and_drops_as_the_table_says(sim, queue, worker, ran, patterns, body, result, rule):
+    """Each row once more, with a message as it really comes out of a queue."""
+    send(queue, body, message_attributes={"kind": {"DataType": "String", "StringValue": "vip"}})
+    mapping = sim.create_event_source_mapping(queue, worker, filter_criteria=criteria(*patterns))
+    sim.run()
+    assert ran == ([(0, [body])] if result == "keep" else []), rule
+    assert counts_of(mapping) == ((1, 0, 1, 1) if result == "keep" else (1, 1, 0, 0)), rule
     assert queue.snapshot().deleted == 1
 
 
@@ -356,6 +374,34 @@ def test_receives_of_an_open_batch_are_counted_also_where_all_was_filtered(sim, 
     sim.run(until=50)  # another one at 45
     assert mapping.snapshot().empty_receives == 2
     assert queue.snapshot().requests == before + 2 + 2 + 2 + 1  # sends, receives, empty ones, the delete
+
+
+@pytest.mark.rule("ESM-231", "SQS-209")
+@pytest.mark.parametrize("window", [0, 60], ids=["polling", "gathering"])
+def test_after_a_receive_of_nothing_but_filtered_messages_a_slot_is_last_in_line(sim, queue, worker, window):
+    """It asks again at 10 s, after the poll that begins then."""
+    queue.set_queue_attributes(visibility_timeout=600)
+    mapping = sim.create_event_source_mapping(
+        queue,
+        worker,
+        maximum_batching_window_in_seconds=window,
+        filter_criteria=criteria(KEPT),
+        settings=[ONE_SLOT],
+    )
+
+    async def poll():
+        await sim.sleep(10)
+        return await queue.wait_receive(wait_time_seconds=20)
+
+    task = sim.spawn(poll())
+    sim.run(until=5)
+    if window:
+        queue.send_message("keep")
+    sim.call_at(10, queue.send_message, "drop")
+    sim.call_at(12, queue.send_message, "keep")
+    sim.run(until=12)
+    assert mapping.snapshot().filtered_out_event_count == 1
+    assert len(task.result()) == 1
 
 
 # ---- FLT-112: FIFO

@@ -228,6 +228,15 @@ def test_criteria_that_no_client_would_send_are_refused_before_anything_else(sim
             sim.create_event_source_mapping("nowhere", "nobody", batch_size=0, filter_criteria=given)
 
 
+@pytest.mark.rule("ESM-020")
+@pytest.mark.usefixtures("worker")
+@pytest.mark.parametrize("given", [None, 0, 1, "false"])
+def test_enabled_is_true_or_false(sim, queue, given):
+    with pytest.raises(UsageError, match="True or False"):
+        sim.create_event_source_mapping(queue, "worker", enabled=given)
+    assert sim.event_source_mappings == ()
+
+
 REFUSED_CHANGES = [
     ({"qualifier": "nobody", "batch_size": 0}, ValidationException, "Value '0' at 'batchSize'"),
     ({"maximum_concurrency": 1, "qualifier": "nobody"}, ValidationException, "'scalingConfig.maximumConcurrency'"),
@@ -278,6 +287,28 @@ def test_timeouts_are_compared_again_when_a_mapping_changes(sim, queue, worker):
     assert mapping.update_event_source_mapping(batch_size=5).batch_size == 5
 
 
+@pytest.mark.rule("ESM-031", "ESM-030")
+def test_the_timeout_compared_is_that_of_the_version_that_is_invoked(sim, queue, worker):
+    """The newest code has 31 s, version 1 had 30 s, as the queue has; version 2 has 32 s."""
+    worker.update_function_configuration(timeout=30)
+    first = worker.publish_version().version
+    worker.update_function_configuration(timeout=32)
+    worker.create_alias("live", worker.publish_version().version)
+    worker.update_function_configuration(timeout=31)
+    for ref, timeout in (("worker", 31), ("worker:live", 32)):
+        with pytest.raises(InvalidParameterValueException) as refusal:
+            sim.create_event_source_mapping(queue, ref)
+        assert refusal.value.message == (
+            f"Queue visibility timeout: 30 seconds is less than Function timeout: {timeout} seconds"
+        )
+    mapping = settled(sim, queue, f"worker:{first}")
+    with pytest.raises(InvalidParameterValueException) as refusal:
+        mapping.update_event_source_mapping(qualifier="live")
+    assert "Function timeout: 32 seconds" in refusal.value.message
+    worker.update_alias("live", function_version=first)
+    assert mapping.update_event_source_mapping(qualifier="live").function_arn == f"{worker.arn}:live"
+
+
 @pytest.mark.rule("ESM-032")
 def test_two_qualifiers_of_one_function_may_read_one_queue(sim, queue, worker):
     worker.create_alias("live", worker.publish_version().version)
@@ -286,6 +317,42 @@ def test_two_qualifiers_of_one_function_may_read_one_queue(sim, queue, worker):
     for ref in refs:
         with pytest.raises(ResourceConflictException):
             sim.create_event_source_mapping(queue, ref)
+
+
+@pytest.mark.rule("ESM-030", "ESM-035")
+@pytest.mark.parametrize("ref", ["worker", "worker:live"])
+def test_a_function_made_again_is_the_same_to_twins_and_to_lists(sim, queue, worker, ref):
+    """Both go by ARN: the mapping of the function that is gone is still there, and will find the new one."""
+    worker.create_alias("live", worker.publish_version().version)
+    first = settled(sim, queue, ref)
+    worker.delete_function()
+    again = sim.create_function("worker")
+    again.create_alias("live", again.publish_version().version)
+    with pytest.raises(ResourceConflictException) as refusal:
+        sim.create_event_source_mapping(queue, ref)
+    assert refusal.value.message.endswith(f"with UUID {first.uuid}")
+    listed = sim.list_event_source_mappings(function=ref).event_source_mappings
+    assert [found.uuid for found in listed] == [first.uuid]
+    other = "worker" if ref == "worker:live" else "worker:live"
+    second = settled(sim, queue, other)
+    codes = [finding.code for finding in second.check_configuration()]
+    assert "MAX_CONCURRENCY_SUM_ABOVE_RESERVED" not in codes
+    first.update_event_source_mapping(maximum_concurrency=9)
+    sim.run(until=0)
+    again.put_function_concurrency(8)
+    codes = [finding.code for finding in second.check_configuration()]
+    assert "MAX_CONCURRENCY_SUM_ABOVE_RESERVED" in codes
+
+
+@pytest.mark.rule("ESM-030")
+@pytest.mark.usefixtures("worker")
+def test_a_queue_made_again_is_the_same_to_twins(sim, queue):
+    first = settled(sim, queue)
+    queue.delete_queue()
+    sim.run(until=60)
+    with pytest.raises(ResourceConflictException) as refusal:
+        sim.create_event_source_mapping(sim.create_queue("orders"), "worker")
+    assert refusal.value.message.endswith(f"with UUID {first.uuid}")
 
 
 @pytest.mark.rule("ESM-033", "ESM-050")
@@ -393,6 +460,8 @@ def test_a_page_has_1_to_10000_items_and_a_marker_is_one_of_a_page(sim, size):
         sim.list_event_source_mappings(max_items=size)
     with pytest.raises(InvalidParameterValueException, match="Marker"):
         sim.list_event_source_mappings(marker="x")
+    with pytest.raises(InvalidParameterValueException):
+        sim.list_event_source_mappings(marker=1)
     with pytest.raises(ResourceNotFoundException):
         sim.list_event_source_mappings(function="nobody")
 
@@ -512,7 +581,7 @@ def test_disabled_while_it_runs(sim, queue):
     queue.send_message("later")
     sim.run(until=5)
     assert mapping.state == "Disabling"
-    with pytest.raises(ResourceInUseException):
+    with pytest.raises(ResourceInUseException, match="Cannot update the event source mapping because it is in"):
         mapping.update_event_source_mapping(enabled=True)
     sim.run(until_us=10 * SECOND - 1)
     assert (mapping.state, queue.snapshot().deleted) == ("Disabling", 0)
@@ -846,6 +915,20 @@ def test_a_lower_maximum_concurrency_lowers_the_target_and_surplus_slots_end_wit
     sim.check_invariants()
 
 
+@pytest.mark.rule("ESM-109", "ESM-101")
+@pytest.mark.usefixtures("worker")
+@pytest.mark.parametrize(("changed_us", "gone_s"), [(20 * SECOND - 1, 20), (20 * SECOND, 40), (20 * SECOND + 1, 40)])
+def test_surplus_slots_that_wait_go_with_the_receive_that_is_open_then(sim, queue, changed_us, gone_s):
+    """Receives begin at 0 and at 20 s; at 20 s others have begun when somebody outside changes the mapping."""
+    mapping = settled(sim, queue, maximum_concurrency=5)
+    sim.run(until_us=changed_us)
+    mapping.update_event_source_mapping(maximum_concurrency=2)
+    sim.run(until_us=gone_s * SECOND - 1)
+    assert (mapping.snapshot().concurrency_limit, mapping.snapshot().pollers) == (2, 5)
+    sim.run(until_us=gone_s * SECOND)
+    assert mapping.snapshot().pollers == 2
+
+
 @pytest.mark.rule("ESM-109", "ESM-106", "ESM-110")
 @pytest.mark.usefixtures("worker")
 def test_a_mapping_that_idles_has_the_slots_of_its_new_maximum_concurrency(sim, queue):
@@ -943,7 +1026,7 @@ def test_what_is_held_already_is_not_looked_at_again(sim, queue, ran, worker):
 # ---- ESM-152, ESM-041
 
 
-@pytest.mark.rule("ESM-152", "ESM-050", "ESM-041")
+@pytest.mark.rule("ESM-152", "ESM-050", "ESM-041", "ESM-280")
 @pytest.mark.parametrize("updating", [False, True])
 def test_a_mapping_that_finds_its_alias_gone_is_stopped_by_lambda_and_may_be_turned_elsewhere(
     sim, queue, worker, ran, updating
@@ -959,7 +1042,9 @@ def test_a_mapping_that_finds_its_alias_gone_is_stopped_by_lambda_and_may_be_tur
     sim.run(until=10)
     answer = mapping.get_event_source_mapping()
     assert (answer.state, answer.state_transition_reason) == ("Disabled", "LAMBDA_INITIATED")
-    assert (mapping.snapshot().failed_invoke_event_count, queue.snapshot().in_flight) == (1, 1)
+    found = mapping.snapshot()  # an attempt was made, and failed (ESM-280)
+    assert (found.attempts, found.invoked_event_count, found.failed_invoke_event_count) == (1, 1, 1)
+    assert queue.snapshot().in_flight == 1
     assert mapping.check_configuration()
     sim.run(until=100)
     assert (mapping.state, mapping.snapshot().phase, queue.snapshot().visible) == ("Disabled", "stopped", 1)
@@ -983,6 +1068,21 @@ def test_what_runs_when_lambda_stops_a_mapping_runs_to_its_end(sim, queue):
     assert mapping.state == "Disabling"
     sim.run(until=10)
     assert (mapping.state, queue.snapshot().deleted) == ("Disabled", 1)
+
+
+@pytest.mark.rule("ESM-030", "ESM-031", "ESM-067")
+@pytest.mark.usefixtures("worker")
+def test_a_change_looks_at_the_timeout_of_the_function_that_has_the_name_now(sim, queue):
+    """Deleted and made again since the last invoke: what the one of before was told does not count."""
+    mapping = settled(sim, queue)
+    sim.function("worker").delete_function()
+    again = sim.create_function("worker", timeout=31)
+    text = "^Queue visibility timeout: 30 seconds is less than Function timeout: 31 seconds$"
+    with pytest.raises(InvalidParameterValueException, match=text):
+        mapping.update_event_source_mapping(batch_size=5)
+    again.update_function_configuration(timeout=30)
+    assert mapping.update_event_source_mapping(batch_size=5).batch_size == 5
+    assert mapping.function is again
 
 
 @pytest.mark.rule("ESM-030", "ESM-055")
@@ -1044,3 +1144,91 @@ def test_a_name_is_looked_up_at_each_invoke_so_that_one_made_again_serves(sim, q
     sim.run()
     assert (len(ran), mapping.state) == (2, "Disabled")
     assert mapping.state_transition_reason == "LAMBDA_INITIATED"
+
+
+@pytest.mark.rule("ESM-067", "ESM-052")
+def test_what_is_looked_up_for_an_old_batch_does_not_turn_the_mapping_back(sim, queue, ran, worker):
+    """The mapping has gone on to another function; a batch that waits for the first one finds it made again."""
+    worker.put_function_concurrency(0)
+    queue.send_message("old")
+    mapping = settled(sim, queue)
+    other = sim.create_function("other", duration=1)
+    mapping.update_event_source_mapping(function=other)
+    worker.delete_function()
+    sim.create_function("worker", lambda event, _context: ran.append([r["body"] for r in event["Records"]]))
+    sim.run(until=5)
+    assert (ran, mapping.function, mapping.function_arn) == ([["old"]], other, other.arn)
+    queue.send_message("new")
+    sim.run(until=9)
+    assert (len(ran), other.snapshot().invocations) == (1, 1)
+
+
+@pytest.mark.rule("ESM-152", "ESM-050", "ESM-041")
+def test_lambda_disables_as_soon_as_nothing_runs_and_a_later_delete_is_the_users(sim, queue, worker):
+    mapping = settled(sim, queue, settings=[LifecycleModel(disabling_s=30)])
+    worker.delete_function()
+    queue.send_message("order")
+    sim.run(until_us=sim.now_us)
+    assert (mapping.state, mapping.state_transition_reason) == ("Disabled", "LAMBDA_INITIATED")
+    answer = mapping.delete_event_source_mapping()
+    assert (answer.state, answer.state_transition_reason) == ("Deleting", "USER_INITIATED")
+
+
+@pytest.mark.rule("ESM-052", "ESM-040")
+def test_another_function_comes_without_the_qualifier_of_the_first(sim, queue, worker):
+    worker.create_alias("live", worker.publish_version().version)
+    other = sim.create_function("other")
+    other.create_alias("live", other.publish_version().version)
+    mapping = settled(sim, queue, "worker:live")
+    assert mapping.update_event_source_mapping(function=other).function_arn == other.arn
+    sim.run(until=0)
+    assert mapping.update_event_source_mapping(qualifier="live").function_arn == f"{other.arn}:live"
+
+
+@pytest.mark.rule("FLT-019")
+@pytest.mark.usefixtures("worker")
+def test_filters_that_apply_later_keep_no_run_going(sim, queue):
+    mapping = settled(sim, queue, settings=[FilterModel(update_delay_s=900)])
+    mapping.update_event_source_mapping(filter_criteria=criteria(ODD))
+    sim.run()
+    assert sim.now == 0
+
+
+# ---- what a review found
+
+
+@pytest.mark.rule("ESM-023")
+def test_an_update_refuses_parameters_of_other_sources_as_creation_does(sim):
+    mapping = sim.create_event_source_mapping(sim.create_queue("orders"), sim.create_function("worker"))
+    sim.run(until=0)
+    with pytest.raises(InvalidParameterValueException) as refusal:
+        mapping.update_event_source_mapping(maximum_retry_attempts=2)
+    assert refusal.value.message == ("Unsupported MaximumRetryAttempts parameter for given event source mapping type.")
+    with pytest.raises(UsageError, match=r"update_event_source_mapping\(\) has no parameter anything"):
+        mapping.update_event_source_mapping(anything=1)
+    mapping.update_event_source_mapping(starting_position=None)
+
+
+@pytest.mark.rule("ESM-031")
+def test_a_mapping_whose_times_do_not_fit_any_more_can_be_switched_off(sim):
+    orders = sim.create_queue("orders", visibility_timeout=60)
+    mapping = sim.create_event_source_mapping(orders, sim.create_function("worker", timeout=60))
+    sim.run(until=0)
+    orders.set_queue_attributes(visibility_timeout=10)
+    with pytest.raises(InvalidParameterValueException, match="is less than Function timeout: 60 seconds"):
+        mapping.update_event_source_mapping(batch_size=5)
+    mapping.update_event_source_mapping(enabled=False)
+    sim.run()
+    assert mapping.state == "Disabled"
+    with pytest.raises(InvalidParameterValueException, match="is less than Function timeout: 60 seconds"):
+        mapping.update_event_source_mapping(enabled=True)
+
+
+@pytest.mark.rule("ESM-035")
+def test_mappings_are_listed_by_whatever_names_their_queue(sim):
+    orders = sim.create_queue("orders")
+    mapping = sim.create_event_source_mapping(orders, sim.create_function("worker"))
+    for named in (orders, "orders", orders.arn, orders.url):
+        (found,) = sim.list_event_source_mappings(named).event_source_mappings
+        assert found.uuid == mapping.uuid
+    assert sim.list_event_source_mappings("nowhere").event_source_mappings == ()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
-from lambdasim import RedrivePolicy, ScalingModel
+from lambdasim import ColdStartModel, LambdaFaults, RedrivePolicy, ScalingModel, Simulation, SqsCostModel
 from lambdasim.errors.lambda_ import TooManyRequestsException
 
 RBIF = ("ReportBatchItemFailures",)
@@ -66,6 +68,10 @@ def deaths(sim, queue_name="dead"):
 
 def deletes(sim):
     return [record.at_us / 1_000_000 for record in sim.trace.records if record.kind == "message deleted"]
+
+
+def receives(sim):
+    return [record.at_us / 1_000_000 for record in sim.trace.records if record.kind == "message delivered"]
 
 
 # ---- ESM-130 to ESM-135
@@ -182,6 +188,46 @@ def test_the_delete_with_an_old_handle_reports_success_and_removes_nothing(sim):
     assert runs.began == [0, 5, 10]
 
 
+@pytest.mark.rule("ESM-061", "SQS-273")
+def test_the_handle_of_a_record_that_is_visible_again_can_be_used(sim, queue):
+    """The init takes longer than the visibility timeout, and nobody else has received the message meanwhile."""
+    found = []
+
+    def behave(records):
+        queue.delete_message(records[0]["receiptHandle"])
+        found.append((sim.now, queue.snapshot().visible))
+
+    worker = sim.create_function(
+        "worker", lambda event, _: behave(event["Records"]), settings=[ColdStartModel(init_s=8)]
+    )
+    sim.create_event_source_mapping(queue, worker, settings=[ScalingModel(initial=1, step_per_minute=0)])
+    queue.set_queue_attributes(visibility_timeout=5)
+    deliver(queue, "a")
+    sim.run(until=6)
+    assert queue.snapshot().visible == 1
+    sim.run(until=20)
+    assert (found, queue.deleted) == ([(8, 0)], 1)
+
+
+@pytest.mark.rule("ESM-283")
+@pytest.mark.parametrize("error", [AssertionError, KeyboardInterrupt])
+def test_a_run_whose_error_leaves_the_simulation_is_a_run(sim, queue, error):
+    """It is the first of two, and a story has it."""
+
+    def behave(records):
+        if records[0]["attributes"]["ApproximateReceiveCount"] == "1":
+            raise error
+
+    deliver(queue, "a")
+    (message,) = queue.messages
+    runs = Runs(sim, queue, behave)
+    with pytest.raises(error):
+        sim.run()
+    assert (runs.mapping.snapshot().duplicates, message.story().count("no function ever ran it")) == (0, 0)
+    sim.run()
+    assert (runs.began, runs.mapping.snapshot().duplicates) == ([0, 30], 1)
+
+
 @pytest.mark.rule("ESM-141")
 def test_a_late_delete_removes_a_message_that_nobody_has_received_since(sim):
     queue = sim.create_queue("orders", visibility_timeout=10)
@@ -274,7 +320,8 @@ ROWS = {
     "19 list": (fixed([1]), "failure", "", 0),
     "20": (fixed({1, 2}), "failure", "", 1),
     "21 exception": (raising(ValueError()), "failure", "", 1),
-    "21 exit": (raising(SystemExit(1)), "failure", "", 1),
+    "21 timeout": (lambda ids: time.sleep(5), "failure", "", 1),
+    "21 crash": (raising(SystemExit(1)), "failure", "", 1),
     # ESM-193
     "193 beside the key": (lambda ids: {**failing(entry(2), entry(4))(ids), "ok": 3}, "partial", "135", 0),
     "193 beside the id": (failing(entry(2, why="late"), entry(4, itemIdentifiers=[])), "partial", "135", 0),
@@ -304,7 +351,7 @@ def test_with_partial_answers_what_the_handler_returns_decides(sim, row):
     left = [message.body for message in runs.queue.messages]
     assert left == [body for body in B5 if body[2] not in deleted]
     assert runs.queue.snapshot().in_flight == len(left)  # until their visibility ends
-    assert set(deletes(sim)) <= {1.0}
+    assert deletes(sim) == [1.0] * len(deleted)
     found = runs.mapping.snapshot()
     failed = {"success": 0, "partial": 5 - len(deleted), "failure": 5}[kind]
     assert (found.failed_invoke_event_count, found.deleted_event_count) == (failed, len(deleted))
@@ -313,13 +360,18 @@ def test_with_partial_answers_what_the_handler_returns_decides(sim, row):
     assert runs.bodies[1:] == ([left] if left else [])
 
 
-@pytest.mark.rule("ESM-191")
-def test_with_partial_answers_a_timeout_fails_the_batch(sim):
-    runs = batch_of_five(sim, fixed(None), RBIF, duration=5)
-    sim.run(until=4)
+@pytest.mark.rule("ESM-191", "ESM-192")
+@pytest.mark.parametrize("ends", [0, 0.5, 1])
+def test_with_partial_answers_a_crash_fails_the_batch_whenever_it_comes(ends):
+    """Also where the answer was ready."""
+    faults = LambdaFaults(crash=1.0, crash_at=(ends,))
+    sim = Simulation(faults=faults)
+    runs = batch_of_five(sim, fixed({"batchItemFailures": []}), RBIF)
+    sim.run(until=2)
     assert runs.queue.snapshot().in_flight == 5
     assert runs.mapping.snapshot().failed_invoke_event_count == 5
     assert runs.function.snapshot().errors == 1
+    assert runs.function.invocations[0].ended_at_us == round(ends * 1_000_000)
 
 
 @pytest.mark.rule("ESM-190")
@@ -369,7 +421,8 @@ def test_poison_message_without_partial_answers(sim):
     assert dead.snapshot().visible == 10
     found = runs.function.snapshot()
     assert (found.invocations, found.errors, runs.mapping.snapshot().deleted_event_count) == (3, 3, 0)
-    assert sim.now == 90
+    assert (sim.now, deletes(sim)) == (90, [])
+    assert [invocation.ended_at_us for invocation in runs.function.invocations] == [1_000_000, 31_000_000, 61_000_000]
 
 
 @pytest.mark.rule("ESM-430", "ESM-194")
@@ -386,11 +439,12 @@ def test_poison_message_with_partial_answers(sim):
 
 @pytest.mark.rule("ESM-430")
 def test_poison_message_in_batches_of_one(sim):
-    _, runs = poisoned(sim, fails_on("m4"), batch_size=1)
+    dead, runs = poisoned(sim, fails_on("m4"), batch_size=1)
     sim.run(until=2)
     assert len(deletes(sim)) == 9
     sim.run()
-    assert deaths(sim) == [90]
+    assert [bodies for bodies in runs.bodies if bodies == ["m4"]] == [["m4"]] * 3
+    assert (deaths(sim), [message.body for message in dead.messages]) == ([90], ["m4"])
     assert (runs.function.snapshot().invocations, runs.function.snapshot().errors) == (12, 3)
 
 
@@ -417,8 +471,10 @@ def test_partial_answer(sim, queue):
         return {"batchItemFailures": [{"itemIdentifier": records[place]["messageId"]} for place in (1, 3)]}
 
     runs = Runs(sim, queue, behave, function_response_types=RBIF, metrics=("EventCount",))
-    sim.run(until=29.999999)
+    sim.run(until=2)  # a control tick
     assert deletes(sim) == [1, 1, 1]
+    assert runs.mapping.snapshot().target == 5
+    sim.run(until=29.999999)
     assert [message.body for message in queue.messages] == ["id2", "id4"]
     assert queue.snapshot().in_flight == 2
 
@@ -452,7 +508,9 @@ def test_duplicate_by_visibility(sim, visibility):
     found = runs.mapping.snapshot()
     if visibility == 200:
         assert (runs.began, deletes(sim), found.duplicates) == ([20], [45], 0)
+        assert (receives(sim), found.deleted_event_count) == ([0], 1)
         return
+    assert receives(sim) == [0, 40]
     assert runs.began == [20, 60]
     assert runs.counts == [["1"], ["2"]]
     assert [invocation.ended_at_us for invocation in runs.function.invocations] == [45_000_000, 70_000_000]
@@ -488,6 +546,7 @@ def test_timeout(sim):
         57_000_000,
     ]
     assert runs.function.snapshot().errors == 4
+    assert all(invocation.outcome.value == "timeout" for invocation in runs.function.invocations)
 
 
 @pytest.mark.rule("ESM-443", "ESM-132")
@@ -505,19 +564,22 @@ def test_boundary(sim, duration):
 
 
 @pytest.mark.rule("ESM-444", "ESM-094")
-@pytest.mark.parametrize("receives", [None, 2])
-def test_window_longer_than_visibility(sim, receives):
+@pytest.mark.parametrize("max_receive_count", [None, 2])
+def test_window_longer_than_visibility(sim, max_receive_count):
     dead = sim.create_queue("dead")
-    policy = None if receives is None else RedrivePolicy(dead, max_receive_count=receives)
+    policy = None if max_receive_count is None else RedrivePolicy(dead, max_receive_count=max_receive_count)
     queue = sim.create_queue("orders", visibility_timeout=30, redrive_policy=policy)
     deliver(queue, "a")
     runs = Runs(sim, queue, timeout=10, batch_size=100, maximum_batching_window_in_seconds=60)
     sim.run()
     assert runs.began == [60]
-    if receives is None:
+    assert len({record["messageId"] for record in runs.function.invocations[0].event["Records"]}) == 1
+    assert (runs.function.snapshot().invocations, runs.function.snapshot().errors) == (1, 0)
+    if max_receive_count is None:
         assert runs.counts == [["1", "2", "3"]]
-        assert deletes(sim) == [61]
+        assert (receives(sim), deletes(sim), deaths(sim)) == ([0, 30, 60], [61], [])
     else:
+        assert receives(sim) == [0, 30]
         assert runs.counts == [["1", "2"]]
         assert deaths(sim) == [60]
         assert deletes(sim) == []
@@ -597,3 +659,38 @@ def test_other_consumers_compete_with_a_mapping(sim, queue):
     task.cancel()
     sim.run()
     assert runs.bodies == [["0"], ["1"], ["2"], ["3"], ["4"]]
+
+
+@pytest.mark.rule("ESM-280")
+def test_a_delete_of_which_nothing_is_accepted_counts_as_nothing_deleted(sim):
+    queue = sim.create_queue("orders.fifo", visibility_timeout=5, content_based_deduplication=True)
+    worker = sim.create_function("worker", duration=10, timeout=5)
+    mapping = sim.create_event_source_mapping(queue, worker, metrics=("EventCount",))
+    worker.update_function_configuration(timeout=60)
+    queue.send_message("order 1", message_group_id="anna")
+    sim.run(until=12)
+    found = sim.metrics.series("AWS/Lambda", "DeletedEventCount", "Sum", EventSourceMappingUUID=mapping.uuid)
+    assert list(found) == [(0, 0)]
+
+
+@pytest.mark.rule("ESM-055")
+def test_a_queue_that_is_gone_deletes_nothing(sim):
+    queue = sim.create_queue("orders")
+    mapping = sim.create_event_source_mapping(queue, sim.create_function("worker", duration=1))
+    queue.send_message("order 1")
+    sim.run(until=0.5)
+    queue.delete_queue()
+    sim.run()
+    assert mapping.snapshot().deleted_event_count == 0
+
+
+@pytest.mark.rule("ESM-290")
+def test_how_much_a_request_pays_for_can_be_said():
+    sim = Simulation(settings=[SqsCostModel(chunk_bytes=1_000)])
+    orders = sim.create_queue("orders")
+    orders.send_message("x" * 2_001)
+    orders.receive_message()
+    assert (orders.requests, orders.billed_requests) == (2, 6)
+    usual = sim.create_queue("usual", settings=[SqsCostModel()])
+    usual.send_message("x" * 2_001)
+    assert usual.billed_requests == 1

@@ -117,6 +117,17 @@ def test_a_batch_is_dropped_at_once_when_the_next_retry_would_leave_less_than_th
     assert throttled_at(sim) == attempts
 
 
+@pytest.mark.rule("ESM-172", "ESM-052")
+def test_the_timeout_that_counts_is_that_of_the_function_the_batch_is_for():
+    """The mapping goes on to a function that needs 20 s; what is tried again is for the one that needs 3 s."""
+    sim, _, _, mapping = stopped_mapping(visibility=30)
+    sim.run(until=2)
+    mapping.update_event_source_mapping(function=sim.create_function("patient", timeout=20))
+    sim.run(until=29)
+    assert throttled_at(sim) == [0, 1, 3, 7, 15]
+    assert mapping.snapshot().dropped == 1
+
+
 @pytest.mark.rule("ESM-172")
 def test_the_earliest_deadline_of_the_batch_counts():
     sim, queue, _, mapping = stopped_mapping(
@@ -253,9 +264,27 @@ def twenty_orders(visibility, receives, *settings, **given):
     return sim, queue, worker, ran
 
 
+# What befalls messages of ESM-420: when they are received, throttled, given up, run and deleted.
+REFUSED = {
+    **dict.fromkeys((1, 2), ([0], [], [], [0], [10])),
+    **dict.fromkeys((3, 4, 5), ([0], [0, 1, 3, 7], [7], [], [])),
+    **dict.fromkeys((6, 7), ([7], [7, 8], [], [10], [20])),
+    8: ([7], [7, 8, 10, 14], [14], [], []),
+    **dict.fromkeys((9, 10), ([10], [10, 11, 13, 17], [17], [], [])),
+}
+THEN = {12: (20, 30), 13: (20, 30), 17: (30, 40), 18: (30, 40)}  # run and deleted
+
+
+def when(message, what):
+    """Return the instants of those events in the story of a message that are called so, in seconds."""
+    events = [line.split(" s  ") for line in message.story().splitlines()[1:] if " s  " in line]
+    return [float(at) for at, text in events if what in text]
+
+
 @pytest.mark.rule("ESM-420", "ESM-170", "ESM-171", "ESM-172", "ESM-173")
 def test_throttled_by_reserved_concurrency():
     sim, queue, worker, ran = twenty_orders(20, 1, BackoffModel.OFF, ScalingModel(step_per_minute=0))
+    messages = dict(enumerate(queue.messages, start=1))
     throttles = []
     for until in (0, 1, 3, 7, 8, 10, 14):
         sim.run(until=until)
@@ -267,7 +296,19 @@ def test_throttled_by_reserved_concurrency():
     assert queue.snapshot().deleted == 8
     assert queue.snapshot().moved == 12
     assert (worker.snapshot().throttles, worker.snapshot().invocations) == (60, 8)
+    assert sim.queue("dead").snapshot().visible == 12
     assert all(message.invocation_count == 0 for message in sim.queue("dead").messages)
+    kinds = ("received from orders", "throttled", "given up", "started", "deleted")
+    for number, wanted in REFUSED.items():
+        assert tuple(when(messages[number], kind) for kind in kinds) == wanted, number
+    for number, (began, deleted) in THEN.items():
+        assert (when(messages[number], "started"), when(messages[number], "deleted")) == ([began], [deleted])
+    # At 10 what is deleted makes room, retries take it, and what is received then is refused.
+    at_10 = [record.kind for record in sim.trace.records if record.at_us == 10_000_000]
+    begun, refused = "invocation started", "invocation throttled"
+    assert at_10[:2] == ["invocation ended", "invocation ended"]
+    assert [kind for kind in at_10 if kind in {begun, refused}] == [begun, begun, refused, refused, refused]
+    assert at_10.index("message deleted") < at_10.index(begun) < at_10.index(refused) < at_10.index("message delivered")
 
 
 @pytest.mark.rule("ESM-421", "ESM-160", "ESM-108")
@@ -309,9 +350,9 @@ def test_reserved_0():
     assert mapping.snapshot().dropped == 1
     sim.run()
     assert throttled_at(sim) == [0, 1, 3, 7, 15]
-    assert sim.now == 30
-    assert dead.snapshot().visible == 1
-    assert worker.snapshot().invocations == 0
+    assert [record.at_us for record in sim.trace.records if record.kind == "message moved"] == [30_000_000]
+    assert (sim.now, dead.snapshot().visible) == (30, 1)
+    assert (worker.snapshot().throttles, worker.snapshot().invocations) == (5, 0)
 
 
 @pytest.mark.rule("ESM-150")

@@ -22,6 +22,8 @@ SHAPES = {
     "InvalidRequestContentException": (400, True),
     "TooManyRequestsException": (429, True),
     "ProvisionedConcurrencyConfigNotFoundException": (404, True),
+    "PreconditionFailedException": (412, True),
+    "UnknownOperationException": (404, True),
     "ServiceException": (500, False),
 }
 
@@ -544,7 +546,8 @@ def test_a_refusal_has_its_shape_code_status_and_text_and_changes_nothing(case):
 @pytest.mark.rule("LAM-065")
 def test_every_error_of_the_functions_side_is_in_the_table_of_refusals():
     raised = {shape for _, shape, _ in REFUSALS.values()}
-    assert set(SHAPES) - raised == {"ResourceInUseException"}  # of event source mappings
+    elsewhere = {"ResourceInUseException", "PreconditionFailedException", "UnknownOperationException"}
+    assert set(SHAPES) - raised == elsewhere  # of event source mappings, and of real clients
 
 
 NO_REFUSALS = {

@@ -196,7 +196,10 @@ def test_a_queue_without_a_simulation_has_the_default_account():
         "arn:aws:sqs:us-east-1:123456789012:orders",
         "https://sqs.us-east-1.amazonaws.com/123456789012/orders",
         "https://sqs.us-east-1.amazonaws.com/123456789012/orders/",
+        "https://sqs.amazonaws.com/123456789012/orders",
         "http://localhost:4566/123456789012/orders",
+        "http://sqs.localhost:4566/123456789012/orders",
+        "http://sqs/123456789012/orders",
         "123456789012/orders",
     ],
 )

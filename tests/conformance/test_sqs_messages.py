@@ -131,6 +131,26 @@ def test_a_body_is_refused_exactly_when_a_character_of_it_is_illegal(body):
     assert (not any(map(is_illegal, body))) == queue.snapshot().visible
 
 
+@pytest.mark.rule("SQS-121")
+@pytest.mark.parametrize("character", [chr(code) for code in range(0x80)])
+def test_each_character_of_ascii_is_carried_or_refused_alone_and_among_others(queue, character):
+    """The same by a send and by a batch."""
+    bodies = [character, f"{character}b", f"a{character}", f"a{character}b"]
+    entries = [{"id": str(place), "message_body": body} for place, body in enumerate(bodies)]
+    if is_illegal(character):
+        for body in bodies:
+            with pytest.raises(InvalidMessageContents):
+                queue.send_message(body)
+        codes = [entry.code for entry in queue.send_message_batch(entries).failed]
+        assert [InvalidMessageContents.code] * 4 == codes
+        assert 0 == queue.snapshot().total
+    else:
+        for body in bodies:
+            queue.send_message(body)
+        assert [] == list(queue.send_message_batch(entries).failed)
+        assert bodies * 2 == [message.body for message in queue.messages]
+
+
 @pytest.mark.rule("SQS-122", "SQS-621")
 @pytest.mark.parametrize("body", ["", None])
 def test_a_body_must_be_there(queue, body):

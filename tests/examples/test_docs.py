@@ -3,7 +3,8 @@ What the documents show: their Python blocks run and print what they say, their 
 
 A block fenced as `python` is a program of its own, run from the top of the repository. Functions in it that are named
 like tests are called. If the next thing after it is a block fenced as `text`, that is what it prints. A block fenced as
-`python setup` is what the later programs of its section (`##`) begin with.
+`python setup` is what the later programs of its section (`##`) begin with. A picture that a program draws with
+matplotlib is rendered, but the file in the repository stays as it is.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ import inspect
 import io
 import pkgutil
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import attrs
 import pytest
+from matplotlib.figure import Figure
 
 import lambdasim
 from lambdasim import workload
@@ -42,6 +44,7 @@ SET_UP: Final = [
 FENCE: Final = re.compile(r"^```(\w*(?: setup)?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SECTION: Final = re.compile(r"^## ", re.MULTILINE)
 LINK: Final = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
+IMAGE: Final = re.compile(r"!\[[^\]]+\]\(([^)\s]+)\)")
 SHOWN_PATH: Final = re.compile(r"`((?:lambdasim|tests|docs|benchmarks)/[\w./-]*)`")
 HEADING: Final = re.compile(r"^#+ (.*)$", re.MULTILINE)
 
@@ -92,6 +95,7 @@ PROGRAMS: Final = [block for page in PAGES for block in blocks(page) if block.la
 def test_programs_run_and_print_what_is_shown(block: Block, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever a page shows as a program runs as it stands."""
     monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(Figure, "savefig", into_memory(Figure.savefig))
     tree = ast.parse(block.text, filename=block.page)
     ast.increment_lineno(tree, block.line - 1)
     names: dict[str, object] = {"__name__": "__docs__"}
@@ -103,6 +107,24 @@ def test_programs_run_and_print_what_is_shown(block: Block, monkeypatch: pytest.
                 value()
     if block.prints is not None:
         assert block.prints == printed.getvalue()
+
+
+def into_memory(save: Callable[..., None]) -> Callable[..., None]:
+    """Let pictures be drawn whole but not written: a run of the tests leaves the repository alone."""
+
+    def savefig(figure: Figure, file: str, **options: object) -> None:
+        assert Path(file).is_file(), f"{file} is not there yet: nox -s pictures"
+        save(figure, io.BytesIO(), format=Path(file).suffix.removeprefix("."), **options)
+
+    return savefig
+
+
+def test_pictures_are_shown_by_the_program_that_draws_them() -> None:
+    """A picture that a page shows is one that a program of that page draws, and there are no others."""
+    shown = {(page, (page.parent / path).resolve()) for page in PAGES for path in IMAGE.findall(prose(page))}
+    saved = [(block.page, path) for block in PROGRAMS for path in re.findall(r'savefig\("([^"]+)"', block.text)]
+    assert sorted((name_of(page), name_of(picture)) for page, picture in shown) == sorted(saved)
+    assert sorted(path for _, path in saved) == [name_of(file) for file in sorted((ROOT / "docs/pictures").iterdir())]
 
 
 def test_the_pages_show_programs() -> None:

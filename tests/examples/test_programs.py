@@ -47,6 +47,27 @@ def test_each_order_is_invoiced(sim, tmp_path, monkeypatch):
     assert invoices.read_text(encoding="utf-8") == "invoice for o-1\n"
 
 
+def test_the_deployed_module_with_its_own_client(sim, monkeypatch, tmp_path):
+    """The module makes its boto3 client and reads `os.environ` when it is imported."""
+    (tmp_path / "invoicing_app.py").write_text(
+        "import os\n"
+        "import boto3\n"
+        "SQS = boto3.client('sqs')\n"
+        "INVOICES = os.environ['INVOICES_QUEUE_URL']\n"
+        "def handler(event, context):\n"
+        "    for record in event['Records']:\n"
+        "        SQS.send_message(QueueUrl=INVOICES, MessageBody='invoice for ' + record['body'])\n",
+        encoding="utf-8",
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    orders, invoices = sim.create_queue("orders"), sim.create_queue("invoices")
+    worker = sim.create_function("worker", "invoicing_app.handler", environment={"INVOICES_QUEUE_URL": invoices.url})
+    sim.create_event_source_mapping(orders, worker)
+    sim.client("sqs").send_message(QueueUrl=orders.url, MessageBody="o-1")
+    sim.run()
+    assert [message.body for message in invoices.messages] == ["invoice for o-1"]
+
+
 def test_why_did_this_message_never_run():
     """A story, and what a look at the configuration would have said before."""
     sim = Simulation()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lambdasim import EnvironmentModel, LambdaLimits, Simulation
+from lambdasim import EnvironmentModel, LambdaLimits, PollModel, RedrivePolicy, ScalingModel, Simulation
 
 
 def entries(sim):
@@ -41,6 +41,37 @@ def test_cancelled_timers_do_not_stay_until_their_time():
     for _ in range(4_000):
         sim.call_later(1_000_000, print).cancel()
     assert entries(sim) < 3_000
+
+
+@pytest.mark.rule("ESM-094", "ESM-444")
+def test_a_record_of_a_message_that_is_gone_leaves_no_handle_behind():
+    """It moved to the dead-letter queue while a window was open; its records run all the same."""
+    sim = Simulation(trace=0)
+    dead = sim.create_queue("dead")
+    queue = sim.create_queue("orders", visibility_timeout=30, redrive_policy=RedrivePolicy(dead, max_receive_count=2))
+    handles = []
+    worker = sim.create_function(
+        "worker", lambda event, _: handles.extend(r["receiptHandle"] for r in event["Records"])
+    )
+    sim.create_event_source_mapping(queue, worker, batch_size=100, maximum_batching_window_in_seconds=60)
+    queue.send_message("order")
+    sim.run()
+    assert (len(set(handles)), len(dead.messages)) == (2, 1)
+    assert not queue._by_handle
+
+
+@pytest.mark.rule("ESM-084")
+def test_receives_of_batches_that_were_closed_do_not_stay_where_slots_take_turns():
+    """Each message comes while the only slot is busy, so that nobody ever asks whose turn it is."""
+    sim = Simulation(trace=0, settings=[PollModel(dispatch="round_robin"), ScalingModel(initial=1, step_per_minute=0)])
+    queue = sim.create_queue("orders", visibility_timeout=600)
+    worker = sim.create_function("worker", duration=1)
+    mapping = sim.create_event_source_mapping(queue, worker, batch_size=10, maximum_batching_window_in_seconds=1)
+    for number in range(500):
+        sim.call_at(max(0, number * 2 - 0.5), queue.send_message, "order")
+    sim.run()
+    assert worker.snapshot().invocations == 500
+    assert len(mapping._pollers._asking) < 100
 
 
 @pytest.mark.rule("LAM-127")

@@ -230,6 +230,13 @@ def test_function() -> None:
     assert_type(worker.throttle_reasons, dict[str, int])
     sim.create_function("plain", lambda event, _context: event, duration=lambda event: 0.1 * len(event))
     sim.create_function("model", duration=timedelta(milliseconds=200), failure_rate=0.01)
+    sim.create_function("package", "app.handler", zip_file=b"PK", details={"Role": "worker"}, tags={"team": "orders"})
+    sim.register_handler("worker", handler, execution="interleaved", duration=0.2)
+    worker.tag_resource({"team": "orders"})
+    assert_type(worker.list_tags(), dict[str, str])
+    alias = worker.create_alias("live", "1", additional_version_weights={"2": 0.1})
+    assert_type(alias.additional_version_weights, Mapping[str, float])
+    assert_type(worker.get_function_configuration().code_sha256, str)
 
 
 def test_mapping_and_feed() -> None:

@@ -47,6 +47,7 @@ SECTIONS = {
     "mappings.batch_window": tables.BatchWindowTable,
     "mappings.backoff": tables.BackoffTable,
     "mappings.throttle_retry": tables.ThrottleRetryTable,
+    "mappings.provisioned": tables.ProvisionedTable,
     "arrivals: constant": arrivals.ConstantArrivals,
     "arrivals: poisson": arrivals.PoissonArrivals,
     "arrivals: piecewise": arrivals.PiecewiseArrivals,

@@ -1,8 +1,9 @@
 """
 A mapping against a naive one that does all that the real one avoids: an event per tick, per poll and per message.
 
-The naive one is written from the rules alone (ESM §5 to §10, LAM-002). Hypothesis makes up queues, mappings, functions
-and sends; both must agree on every count, on the target L, and on every batch and its instant.
+The naive one is written from the rules alone (ESM §5 to §13, SQS-275 and SQS-320 to SQS-324, LAM-002). Hypothesis makes
+up queues of both types, mappings, functions and sends; both must agree on every count, on the target L, and on every
+batch and its instant.
 """
 
 from __future__ import annotations
@@ -10,15 +11,16 @@ from __future__ import annotations
 from decimal import Decimal
 from fractions import Fraction
 from heapq import heappop, heappush
-from itertools import count
+from itertools import count, takewhile
 
 import pytest
-from attrs import Factory, define, field, frozen
+from attrs import Factory, define, evolve, field, frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdasim import (
     BackoffModel,
+    BatchWindowModel,
     ProvisionedModel,
     RedrivePolicy,
     ScalingModel,
@@ -30,6 +32,8 @@ from lambdasim import (
 pytestmark = pytest.mark.filterwarnings("ignore:.* returned batchItemFailures")
 
 SECOND = 1_000_000
+KINDS = ("good", "bad", "once", "boom")
+NO_DROPS = {"Filters": [{"Pattern": f'{{"body": [{{"prefix": "{kind}"}}]}}'} for kind in KINDS]}
 
 # ---- what both are told
 
@@ -40,14 +44,15 @@ class Order:
 
     duration_us: int
     kind: str  # "good", "bad" (always), "once" (fails at its first delivery), "boom" (raises, partial answers or not)
+    group: str  # of its message, in a FIFO queue
 
     def body(self, number):
-        return f"{self.duration_us} {self.kind} {number}"
+        return f"{self.kind} {self.duration_us} {number}"
 
 
 def judge(records, *, reports):
     """Return (raises, places of the records that fail) for records given as (body, receive count)."""
-    kinds = [(body.split()[1], times) for body, times in records]
+    kinds = [(body.split()[0], times) for body, times in records]
     if any(kind == "boom" for kind, _ in kinds):
         return True, []
     failing = [place for place, (kind, times) in enumerate(kinds) if kind == "bad" or (kind == "once" and times == 1)]
@@ -70,6 +75,8 @@ class Config:
     demand: str
     backs_off: bool
     retry: ThrottleRetry
+    filters: bool  # out what is of the kind "drop"
+    anchor: str
 
     def settings(self):
         scaling = ScalingModel(
@@ -79,7 +86,8 @@ class Config:
             demand=self.demand,
             idle_optimise_after_s=45,
         )
-        return [scaling, BackoffModel(enabled=self.backs_off), self.retry, self.provisioned]
+        window = BatchWindowModel(anchor=self.anchor)
+        return [scaling, BackoffModel(enabled=self.backs_off), self.retry, window, self.provisioned]
 
     def limits(self):
         if self.pollers is None:
@@ -95,6 +103,7 @@ class World:
     timeout_s: int
     reserve: int | None
     receives: int | None
+    is_fifo: bool
     mappings: tuple[Config, ...]
 
 
@@ -107,6 +116,8 @@ EXPIRED, IDLE_TIMER, WAKE, POLL_END, COMPLETION, TIMEOUT, CONTROL, RESULT, RETRY
 class Message:
     number: int
     body: str
+    group: str
+    since_us: int  # when it became visible
     state: str = "visible"
     receives: int = 0
     deadline_us: int = -1
@@ -173,6 +184,8 @@ class Naive:
     deleted: int = 0
     log: list = Factory(list)
     readers: list = Factory(list)
+    is_waking: bool = False
+    wakes_again: bool = False
 
     def at(self, at_us, kind, action, *, order=None):
         heappush(self.events, (at_us, kind, 0 if order is None else order, next(self.counter), action))
@@ -185,8 +198,8 @@ class Naive:
 
     # the queue
 
-    def send(self, body):
-        self.messages.append(Message(len(self.messages), body))
+    def send(self, body, group):
+        self.messages.append(Message(len(self.messages), body, group, self.now_us))
         self.wake()
 
     def is_spent(self, message):
@@ -195,46 +208,79 @@ class Naive:
     def visible(self):
         return [message for message in self.messages if message.state == "visible"]
 
+    def runs(self):
+        """Return what may be received in a row: of a FIFO queue, the beginning of each group that is not locked."""
+        if not self.world.is_fifo:
+            return [self.visible()] if self.visible() else []
+        groups = {}
+        for message in self.messages:
+            if message.state in {"visible", "in flight"}:
+                groups.setdefault(message.group, []).append(message)
+        runs = [list(takewhile(lambda message: message.state == "visible", group)) for group in groups.values()]
+        return sorted(filter(None, runs), key=lambda run: (run[0].since_us, run[0].number))
+
     def receivable(self):
-        return [message for message in self.visible() if not self.is_spent(message)]
+        return [message for run in self.runs() for message in run if not self.is_spent(message)]
 
     def receive(self, limit):
         taken = []
-        for message in self.visible():
-            if len(taken) == limit:
-                break
-            if self.is_spent(message):
-                message.state = "dead"
-                self.dead += 1
-                continue
-            message.state = "in flight"
-            message.receives += 1
-            message.deadline_us = deadline_us = self.now_us + self.world.visibility_s * SECOND
-            taken.append((message, message.receives, deadline_us))
-            self.at(deadline_us, EXPIRED, lambda m=message, d=deadline_us: self.returns(m, d))
+        while len(taken) < limit and (runs := self.runs()):
+            for message in runs[0]:
+                if len(taken) == limit:
+                    break
+                if self.is_spent(message):
+                    message.state = "dead"
+                    self.dead += 1
+                    continue
+                message.state = "in flight"
+                message.receives += 1
+                message.deadline_us = deadline_us = self.now_us + self.world.visibility_s * SECOND
+                taken.append((message, message.receives, deadline_us))
+                self.at(deadline_us, EXPIRED, lambda m=message, d=deadline_us: self.returns(m, d))
         return taken
 
     def returns(self, message, deadline_us):
         if message.state == "in flight" and message.deadline_us == deadline_us:
             message.state = "visible"
+            message.since_us = self.now_us
             self.at(self.now_us, WAKE, self.wake)
 
     def delete(self, message, delivery):
-        if message.receives == delivery and message.state in {"visible", "in flight"}:
+        """Delete a message; return whether SQS says that it is (SQS-273 to SQS-276)."""
+        if message.state in {"deleted", "dead"}:
+            return True
+        is_current = message.receives == delivery and (message.state == "in flight" or not self.world.is_fifo)
+        if is_current:
             message.state = "deleted"
             self.deleted += 1
+        return is_current or not self.world.is_fifo
+
+    def deleted_some(self):
+        """Deletes are done: on a FIFO queue they may have freed a group."""
+        if self.world.is_fifo:
+            self.wake()
 
     def wake(self):
+        self.wakes_again = True
+        if self.is_waking:
+            return
+        self.is_waking = True
+        while self.wakes_again:
+            self.wakes_again = False
+            self.wake_once()
+        self.is_waking = False
+        if self.runs():
+            for reader in self.readers:
+                reader.bring_forward()
+
+    def wake_once(self):
         while self.visible():
             waiting = [reader for reader in self.readers if reader.open_receives()]
             if not waiting:
-                break
+                return
             first = min(waiting, key=lambda reader: min((s.since_us, s.place) for s in reader.open_receives()))
             if not first.serve():
-                break
-        if self.visible():
-            for reader in self.readers:
-                reader.bring_forward()
+                return
 
 
 @define(eq=False)
@@ -255,6 +301,7 @@ class Reader:
     failed_attempts: int = 0
     received: bool = False
     polled: int = 0
+    filtered: int = 0
     invoked: int = 0
     failed: int = 0
     deleted: int = 0
@@ -355,6 +402,7 @@ class Reader:
             unit.receives -= 1
             return True
         slot.is_held_up = True
+        slot.state = "gathering" if slot.batch else "turning"
         unit.held_up.append(slot)
         self.pausing.append(slot)
         self.time_unit(unit)
@@ -426,32 +474,49 @@ class Reader:
             return False
         self.polled += len(taken)
         self.received = True
-        if self.phase == "idle":
-            self.become_active()
-        opens = not slot.batch
-        slot.batch += taken
         if slot.unit is not None:
             slot.unit.fill(self.now())
             slot.unit.left_bytes -= sum(len(message.body) for message, *_ in taken)
-            if opens:
-                slot.is_busy = True
-                self.busy += 1
-                self.peak = max(self.peak, self.busy)
+        if self.phase == "idle":
+            self.become_active()
+        rejected = [entry for entry in taken if self.config.filters and entry[0].body.startswith("drop")]
+        self.filtered += len(rejected)
+        self.put(slot, [entry for entry in taken if entry not in rejected])
+        for message, delivery, _ in rejected:
+            self.naive.delete(message, delivery)
+        if rejected:
+            self.naive.deleted_some()
+        return True
+
+    def put(self, slot, taken):
+        """Put what a receive returned into a batch; a slot that got nothing it may keep asks again."""
+        opens = not slot.batch
+        slot.batch += taken
+        if slot.unit is not None and opens and taken:
+            slot.is_busy = True
+            self.busy += 1
+            self.peak = max(self.peak, self.busy)
         window_us = self.config.window_s * SECOND
-        if not window_us or len(slot.batch) == self.config.batch_size:
+        if not taken:
+            if slot.state == "polling" and slot.leaves:
+                self.retire(slot)
+            elif slot.state != "turning" and self.may_ask(slot):
+                self.open(slot)
+                self.naive.at(self.now(), IDLE_CHECK, self.check_idle, order=self.order)
+        elif not window_us or len(slot.batch) == self.config.batch_size:
             slot.state = "closed"
             slot.window_us = -1
             self.go_on(slot)
             self.naive.at(self.now(), WORK, lambda: self.attempt(slot))
-            return True
-        if opens:
-            slot.state = "gathering"
-            running_us = -1 if slot.previous_us is None else slot.previous_us + window_us
-            slot.window_us = running_us if running_us > self.now() else self.now() + window_us
-            self.naive.at(slot.window_us, RESULT, lambda end_us=slot.window_us: self.close(slot, end_us))
-        if self.may_ask(slot):
-            self.open(slot)
-        return True
+        else:
+            if opens:
+                slot.state = "gathering"
+                previous_us = None if self.config.anchor == "first_record" else slot.previous_us
+                running_us = -1 if previous_us is None else previous_us + window_us
+                slot.window_us = running_us if running_us > self.now() else self.now() + window_us
+                self.naive.at(slot.window_us, RESULT, lambda end_us=slot.window_us: self.close(slot, end_us))
+            if self.may_ask(slot):
+                self.open(slot)
 
     def open(self, slot, *, again=False):
         if not again:
@@ -496,9 +561,14 @@ class Reader:
             self.begin(slot)
 
     def begin(self, slot):
-        if self.receive(slot):
-            if slot.state == "gathering":
-                self.serve()
+        while slot.state == "turning" and not slot.is_held_up and self.receive(slot):
+            if slot.state == "turning":  # all was filtered out: again at once
+                self.may_ask(slot)
+        if slot.state == "gathering":
+            self.serve()
+        if self.naive.visible():
+            self.bring_forward()
+        if slot.is_held_up or slot.state != "turning":
             return
         slot.state = "polling"
         self.open(slot)
@@ -551,7 +621,7 @@ class Reader:
         records = [(message.body, delivery) for message, delivery, _ in slot.batch]
         self.naive.log.append((self.now(), tuple(records)))
         raises, failing = judge(records, reports=self.config.reports)
-        takes_us = int(records[0][0].split()[0])
+        takes_us = int(records[0][0].split()[1])
         limit_us = self.naive.world.timeout_s * SECOND
         raises = raises or takes_us > limit_us
         kind = TIMEOUT if takes_us > limit_us else COMPLETION
@@ -587,12 +657,11 @@ class Reader:
         else:
             # An answer names messages, not deliveries: one that is in the batch twice fails twice (ESM-094).
             named = {slot.batch[place][0].number for place in failing}
+            self.failed += sum(message.number in named for message, *_ in slot.batch)
             for message, delivery, _ in slot.batch:
-                if message.number in named:
-                    self.failed += 1
-                else:
-                    self.naive.delete(message, delivery)
-                    self.deleted += 1
+                if message.number not in named:
+                    self.deleted += self.naive.delete(message, delivery)
+            self.naive.deleted_some()
         self.end_turn(slot)
 
     # the state machine
@@ -672,6 +741,7 @@ class Reader:
             "held": sum(len(slot.batch) for slot in self.slots),
             "dropped": self.dropped,
             "polled_event_count": self.polled,
+            "filtered_out_event_count": self.filtered,
             "invoked_event_count": self.invoked,
             "failed_invoke_event_count": self.failed,
             "deleted_event_count": self.deleted,
@@ -695,8 +765,9 @@ def make_naive(world):
 
 def make_real(world):
     sim = Simulation(trace=None, settings=[SqsConfig(requeue_to_back_after=None)])
-    policy = None if world.receives is None else RedrivePolicy(sim.create_queue("dead"), world.receives)
-    queue = sim.create_queue("orders", visibility_timeout=world.visibility_s, redrive_policy=policy)
+    end, more = (".fifo", {"content_based_deduplication": True}) if world.is_fifo else ("", {})
+    policy = None if world.receives is None else RedrivePolicy(sim.create_queue(f"dead{end}"), world.receives)
+    queue = sim.create_queue(f"orders{end}", visibility_timeout=world.visibility_s, redrive_policy=policy, **more)
     log = []
     for order, config in enumerate(world.mappings):
 
@@ -713,7 +784,7 @@ def make_real(world):
             f"worker-{order}",
             handler,
             timeout=world.timeout_s,
-            duration=lambda event: int(event["Records"][0]["body"].split()[0]) / SECOND,
+            duration=lambda event: int(event["Records"][0]["body"].split()[1]) / SECOND,
             reserved_concurrent_executions=world.reserve,
         )
         sim.create_event_source_mapping(
@@ -723,6 +794,7 @@ def make_real(world):
             maximum_batching_window_in_seconds=config.window_s,
             **config.limits(),
             function_response_types=["ReportBatchItemFailures"] if config.reports else [],
+            filter_criteria=NO_DROPS if config.filters else None,
             settings=config.settings(),
         )
     return sim, queue, log
@@ -731,7 +803,8 @@ def make_real(world):
 # ---- both
 
 durations_us = st.sampled_from((0, 1, 100_000, 200_000, 999_999, 1_000_000, 1_500_000, 2_999_999, 3_000_000, 7_000_000))
-orders = st.builds(Order, durations_us, st.sampled_from(("good", "good", "good", "bad", "once", "boom")))
+kinds = st.sampled_from(("good", "good", "good", "bad", "once", "boom", "drop", "drop"))
+orders = st.builds(Order, durations_us, kinds, st.sampled_from("abcd"))
 configs = st.builds(
     Config,
     batch_size=st.sampled_from((1, 2, 3, 10)),
@@ -753,15 +826,27 @@ configs = st.builds(
     demand=st.sampled_from(("backlog", "backlog", "nonempty_receive")),
     backs_off=st.sampled_from((True, True, False)),
     retry=st.sampled_from((ThrottleRetry(), ThrottleRetry.SEED, ThrottleRetry(max_delay_s=2))),
+    filters=st.booleans(),
+    anchor=st.sampled_from(("previous_completion", "previous_completion", "first_record")),
 )
+
+
+def without_windows(world):
+    """A FIFO queue has none."""
+    if not world.is_fifo:
+        return world
+    return evolve(world, mappings=tuple(evolve(mapping, window_s=0) for mapping in world.mappings))
+
+
 worlds = st.builds(
     World,
     visibility_s=st.sampled_from((3, 4, 5, 18, 30)),
     timeout_s=st.sampled_from((1, 3)),
     reserve=st.sampled_from((None, None, 0, 1, 3)),
     receives=st.sampled_from((None, None, 1, 2, 5)),
+    is_fifo=st.booleans(),
     mappings=st.lists(configs, min_size=1, max_size=2).map(tuple),
-)
+).map(without_windows)
 steps_us = st.sampled_from((0, 1, 199_999, 200_000, 500_000, 1_000_000, 3_000_000, 20_000_000, 46_000_000))
 # (time that passes, whether the sends are events of that instant or come after all of them, what is sent)
 scripts = st.lists(st.tuples(steps_us, st.booleans(), st.lists(orders, max_size=12)), min_size=1, max_size=8)
@@ -794,18 +879,22 @@ def test_a_mapping_does_what_a_naive_one_does(world, script, tail_us):
     naive = make_naive(world)
     sim, queue, log = make_real(world)
     number = count()
+
+    def send(body, group):
+        queue.send_message(body, message_group_id=group if world.is_fifo else None)
+
     for step_us, is_event, sent in [*script, (tail_us, False, ()), (1_000_000, False, ()), (70_000_000, False, ())]:
         until_us = sim.now_us + step_us
-        bodies = [order.body(next(number)) for order in sent]
+        messages = [(order.body(next(number)), order.group) for order in sent]
         if is_event:
-            for body in bodies:
-                sim.call_at(Decimal(until_us) / SECOND, queue.send_message, body)
-                naive.at(until_us, WORK, lambda body=body: naive.send(body))
+            for message in messages:
+                sim.call_at(Decimal(until_us) / SECOND, send, *message)
+                naive.at(until_us, WORK, lambda message=message: naive.send(*message))
         sim.run(until_us=until_us)
         naive.run_until(until_us)
         agree(sim, queue, log, naive)
         if not is_event:
-            for body in bodies:
-                queue.send_message(body)
-                naive.send(body)
+            for message in messages:
+                send(*message)
+                naive.send(*message)
             agree(sim, queue, log, naive)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from fractions import Fraction
 
 import pytest
@@ -57,6 +58,26 @@ def test_as_many_records_fit_as_the_json_of_the_event_allows(held, sizes, limit)
     assert plan_cut(sum(held), len(held), sizes, limit) == wanted
 
 
+@pytest.mark.rule("ESM-066", "ESM-089")
+@pytest.mark.parametrize(
+    ("held", "sizes", "fitting"),
+    [
+        ([], [86], 1),
+        ([], [87], 0),
+        ([], [40, 45], 2),
+        ([], [40, 46], 1),
+        ([40], [45], 1),
+        ([40], [46], 0),
+        ([20, 19], [45], 1),
+        ([20, 20], [45], 0),
+        ([20, 20], [], 0),
+    ],
+)
+def test_an_event_of_exactly_the_limit_fits(held, sizes, fitting):
+    """Of 100 bytes the frame takes 14, and each comma between two records one."""
+    assert plan_cut(sum(held), len(held), sizes, 100) == fitting
+
+
 @given(body=bodies, receive_count=st.integers(1, 9), digest=st.booleans())
 def test_the_size_of_a_record_is_that_of_its_compact_json(body, receive_count, digest):
     queue = Queue("orders", Clock())
@@ -84,6 +105,18 @@ def test_no_batch_of_sure_bodies_reaches_the_limit(character, batch_size):
     assert plan_cut(0, 0, [size] * batch_size, limit) == batch_size
 
 
+@pytest.mark.rule("ESM-066")
+def test_what_surrounds_a_body_counts_where_bodies_are_small():
+    """10,000 records of 100 characters each take more than 6 MB."""
+    limit = 6_291_456
+    queue = Queue("q" * 80, Clock())
+    queue.send_message("x" * 100)
+    (message,) = queue.messages
+    size = EventMaker(queue, shows_empty_digest=True).size_bytes(message, 1)
+    assert plan_cut(0, 0, [size] * 10_000, limit) < 10_000
+    assert largest_sure_message(10_000, limit) < 100
+
+
 # ---- retries
 
 
@@ -104,6 +137,21 @@ def test_a_batch_is_tried_again_unless_too_little_of_its_visibility_would_be_lef
     is_dropped = left <= 0 if model.drop_rule == "visibility_exceeded" else left < timeout
     again = plan_retry(now_us, retries, now_us + left_us, timeout * SECOND, model).at_us
     assert again == (None if is_dropped else now_us + delay * SECOND)
+
+
+@pytest.mark.parametrize("factor", [1, 2, 7])
+def test_the_delay_of_a_late_retry_is_no_more_work_than_that_of_an_early_one(factor):
+    """A batch that is tried every millisecond of twelve hours has 43 million retries: no power with so many digits."""
+
+    class Watched(int):
+        def __pow__(self, exponent):
+            assert exponent <= 64
+            return int(self) ** exponent
+
+    model = ThrottleRetry(base_s=Decimal("0.001"), factor=Watched(factor), max_delay_s=Decimal("0.01"))
+    for retries in (0, 10, 40, 43_200_000):
+        exact = min(1_000 * factor ** min(retries, 100), 10_000)
+        assert plan_retry(0, retries, 10**12, SECOND, model).at_us == exact
 
 
 def test_the_delays_of_the_defaults_are_1_2_4_8_16_and_20_s_from_then_on():

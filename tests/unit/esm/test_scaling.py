@@ -76,6 +76,13 @@ def test_release_takes_one_but_never_below_the_initial_slots(target, initial):
     assert plan_release(target, initial) == max(initial, round(target - 1, 6))
 
 
+@pytest.mark.rule("ESM-100", "ESM-101")
+@pytest.mark.parametrize(("target", "left"), [(16.1, 15.1), (6.000001, 5.000001), (6, 5), (5.9, 5), (5, 5), (2, 5)])
+def test_what_is_left_after_a_release_has_six_decimals(target, left):
+    """16.1 less 1 is 15.100000000000001 in floats."""
+    assert plan_release(target, 5) == left
+
+
 @given(target=targets)
 def test_slots_are_the_whole_part_of_the_target(target):
     assert slots_of(target) <= target < slots_of(target) + 1

@@ -7,6 +7,7 @@ import pytest
 from lambdasim.filtering import texts
 from lambdasim.filtering.patterns import Branch, compile_text
 from lambdasim.filtering.tests import EXISTS_FALSE
+from tests.counting import Lines
 
 
 def leaves(pattern, record):
@@ -87,6 +88,32 @@ def test_arrays_that_do_not_depend_on_each_other_are_not_multiplied():
     value = texts.parse(f"{{{body}}}")
     assert compile_text(f"{{{members}}}").matches_value(value)
     assert not compile_text(f"{{{failing}}}").matches_value(value)
+
+
+# Pattern, and one element of the array that it fails on in the end, however many of them there are.
+LONG = {
+    "no element has both": ('{"p":{"f":["a"],"l":["b"]}}', '{"f":"a","l":"x"},{"f":"x","l":"b"}'),
+    "half a match each": ('{"p":{"f":["a"],"l":[{"anything-but":"x"}]}}', '{"f":"a"},{"l":"y"}'),
+    "nothing is missing": ('{"p":{"f":["a"],"l":[{"exists":false}]}}', '{"f":"a","l":"x"},{"f":"a","l":"y"}'),
+    "arrays in elements": ('{"p":{"f":["a"],"l":{"c":[1],"d":[1]}}}', '{"f":"a","l":[{"c":1},{"d":1}]}'),
+    "arrays of leaves": ('{"p":{"f":[1],"l":[2]}}', '{"f":[0,1,1],"l":[3,4]},{"l":[2,2]}'),
+    "arrays in an array": ('{"p":{"f":["a"],"l":["b"]}}', '[{"f":"a"},{"l":"b"}],[[{"f":"a"}]]'),
+}
+
+
+@pytest.mark.rule("FLT-043", "FLT-052")
+@pytest.mark.parametrize(("pattern", "elements"), LONG.values(), ids=LONG)
+def test_a_long_array_of_objects_is_no_more_work_for_each_of_them(pattern, elements):
+    """What fails has tried everything, and still no element was compared with all others."""
+
+    def lines(times):
+        record = texts.parse('{"p":[' + ",".join([elements] * times) + "]}")
+        compiled = compile_text(pattern)
+        with Lines() as work:
+            assert not compiled.matches_value(record)
+        return work.count / times
+
+    assert lines(1_000) <= 1.1 * lines(50)
 
 
 @pytest.mark.rule("FLT-052")

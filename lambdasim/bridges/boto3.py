@@ -1,0 +1,281 @@
+"""
+Real boto3 clients whose calls a simulation answers (extra `boto3`).
+
+`Bridge` answers the requests of one simulation's clients; `client` and `resource` make such that ask nobody else, and
+`Patch` lets every client of the process ask.
+"""
+
+from __future__ import annotations
+
+import importlib
+import threading
+import time
+from contextlib import ContextDecorator
+from functools import cache, partial
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self, cast
+
+from lambdasim.bridges import diversion
+from lambdasim.errors import AwsError, ResponseLostError, UsageError
+from lambdasim.lambda_.world import current_sleeper
+
+if TYPE_CHECKING:
+    from lambdasim.bridges.records import Call
+    from lambdasim.simulation import Simulation
+
+# Attributes of our errors that are no members of AWS's: the text has one of its own, and where a filter is at fault.
+_NOT_MEMBERS: Final = frozenset({"message", "reason", "path", "filter_index"})
+_REASONED: Final = "TooManyRequestsException"  # the shape that has a reason; elsewhere it is an explanation of ours
+
+
+class Bridge:
+    """
+    Answers the requests of botocore's clients for one simulation.
+
+    Args:
+        simulation: Who knows the answers.
+        is_checked: Assert that each answer is one that the service model knows, for tests.
+    """
+
+    is_alone = False
+
+    def __init__(self, simulation: Simulation, *, is_checked: bool = False) -> None:
+        self._simulation = simulation
+        self.is_checked = is_checked
+        self.region = simulation.region
+        self._services: dict[str, Any] = {}
+        self._request_ids = simulation.clock.identifiers.series("request", "boto3")
+        self._thread = threading.get_ident()
+
+    def respond(self, request: Any, region: str | None) -> Any:
+        """
+        Return the answer to a prepared request.
+
+        Args:
+            region: Of the client, for requests that do not say it themselves.
+        Raises:
+            UsageError: The call is one that a simulation cannot answer, such as one from another thread.
+        """
+        if threading.get_ident() != self._thread:
+            msg = (
+                f"{request.method} {request.url} comes from another thread than that of the simulation: events there "
+                "happen one after the other; call from one thread, or give work to interleaved handlers or sim.spawn"
+            )
+            raise UsageError(msg)
+        wire = _wire()
+        call = wire.parse(request)
+        at = self._simulation.datetime
+        request_id = self._request_ids.text(self._request_ids.next())
+        try:
+            result = self._service(call.service).answer(call if call.region else _in_region(call, region))
+        except AwsError as error:
+            answer = wire.render_error(call, _failure(error), request_id, at=at, check=self.is_checked)
+        except ResponseLostError as error:
+            timeout = importlib.import_module("botocore.exceptions").ReadTimeoutError
+            raise timeout(endpoint_url=request.url, error=error) from error
+        else:
+            answer = wire.render(call, result, request_id, at=at, check=self.is_checked)
+        return _library("lambdasim.bridges.wire").response_of(answer, request.url)
+
+    def sleep(self, duration: float) -> None:
+        """Let simulated time pass for whoever calls; in a callback it stands still."""
+        if current_sleeper() is not None:
+            time.sleep(duration)
+        elif not self._simulation.clock.is_running:
+            self._simulation.run_for(duration)
+
+    def draw(self) -> float:
+        """Return a number for the pauses of clients."""
+        return self._simulation.random("boto3").random()
+
+    def put_in(self) -> None:
+        """Answer the calls of every client: a handler's code begins to run."""
+        diversion.put_in(self, for_handler=True)
+
+    def take_out(self) -> None:
+        """Answer no more."""
+        diversion.take_out()
+
+    def _service(self, name: str) -> Any:
+        if name not in self._services:
+            if name == "sqs":
+                self._services[name] = _library("lambdasim.bridges.sqs").SqsService(self._simulation)
+            else:
+                self._services[name] = _library("lambdasim.bridges.functions").LambdaService(self._simulation)
+        return self._services[name]
+
+
+def _in_region(call: Call, region: str | None) -> Call:
+    return _library("attrs").evolve(call, region=region)  # type: ignore[no-any-return]
+
+
+def _failure(error: AwsError) -> Any:
+    members = {name: value for name, value in vars(error).items() if name not in _NOT_MEMBERS and value is not None}
+    if error.reason is not None and error.shape == _REASONED:
+        members["Reason"] = error.reason
+    return _library("lambdasim.bridges.records").Failure(
+        error.code, error.shape, error.message, error.http_status, error.sender_fault, members
+    )
+
+
+# ---- clients that ask a simulation, and nobody else
+
+
+def client(bridge: Bridge, service: str, **options: Any) -> Any:
+    """
+    Return a boto3 client whose calls a simulation answers.
+
+    Args:
+        bridge: Of the simulation.
+        service: `sqs` or `lambda`.
+        options: As of `boto3.client`: `region_name`, `config` …
+    Raises:
+        UsageError: Another service, or boto3 is not installed.
+    """
+    _check_service(service)
+    made = _session().client(service, **_given(bridge, options))
+    _attach(made, bridge)
+    return made
+
+
+def resource(bridge: Bridge, service: str, **options: Any) -> Any:
+    """Return a boto3 resource of the same kind; boto3 has one of `sqs` only."""
+    _check_service(service)
+    made = _session().resource(service, **_given(bridge, options))
+    _attach(made.meta.client, bridge)
+    return made
+
+
+def _check_service(service: str) -> None:
+    if service not in diversion.SERVICES:
+        msg = f"{service!r}: a simulation answers for 'sqs' and 'lambda'"
+        raise UsageError(msg)
+
+
+def _given(bridge: Bridge, options: dict[str, Any]) -> dict[str, Any]:
+    defaults = {
+        "region_name": bridge.region,
+        "aws_access_key_id": "AKIALAMBDASIM0000000",
+        "aws_secret_access_key": "lambdasim",
+    }
+    return {**defaults, **options}
+
+
+def _attach(made: Any, bridge: Bridge) -> None:
+    endpoint = made._endpoint
+    endpoint.__class__ = _endpoint_class()
+    endpoint.bridge = bridge
+    get_waiter = made.get_waiter
+
+    def get_attached_waiter(waiter_name: str) -> Any:
+        waiter = get_waiter(waiter_name)
+        wait = waiter.wait
+
+        def wait_simulated(**given: Any) -> Any:
+            return diversion.wait(wait, bridge, **given)
+
+        waiter.wait = wait_simulated
+        return waiter
+
+    made.get_waiter = get_attached_waiter
+
+
+@cache
+def _endpoint_class() -> type:
+    """Return the class of endpoints that ask their own bridge, whoever else is put in."""
+    base = _library("botocore.endpoint").Endpoint
+
+    class SimulatedEndpoint(base):  # type: ignore[misc, valid-type]
+        """An endpoint of a client that belongs to a simulation."""
+
+        def _do_get_response(self, request: Any, operation_model: Any, context: Any) -> Any:
+            found = diversion.original(base, "_do_get_response")
+            diverted = diversion.Diverted(self, self.bridge, context.get("client_region"))
+            return found(diverted, request, operation_model, context)
+
+        def _needs_retry(
+            self,
+            attempts: int,
+            operation_model: Any,
+            request_dict: Any,
+            response: Any = None,
+            caught_exception: Any = None,
+        ) -> Any:
+            found = diversion.original(base, "_needs_retry")
+            ask = partial(found, self, attempts, operation_model, request_dict, response, caught_exception)
+            return diversion.needs_retry(ask, self.bridge, response)
+
+    return SimulatedEndpoint
+
+
+# ---- every client of the process
+
+
+class Patch(ContextDecorator):
+    """
+    Lets a simulation answer SQS and Lambda for every client of the process: a context manager, and a decorator.
+
+    Args:
+        bridge: Of the simulation.
+        others: Whether calls to other services go where they would have gone; if not, they are refused.
+        sleep: Whether `time.sleep` lets simulated time pass.
+    """
+
+    def __init__(self, bridge: Bridge, *, others: bool = True, sleep: bool = False) -> None:
+        self._bridge = bridge
+        self._others = others
+        self._sleep = sleep
+        self._real_sleeps: list[Any] = []
+
+    def __enter__(self) -> Self:
+        """Let the simulation answer from now on."""
+        _library("botocore.endpoint")  # which says what is missing, if anything is
+        diversion.put_in(_Alone(self._bridge) if not self._others else self._bridge)
+        self._real_sleeps.append(time.sleep)
+        if self._sleep:
+            time.sleep = cast("Any", self._bridge.sleep)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Let whoever answered before answer again."""
+        time.sleep = self._real_sleeps.pop()
+        diversion.take_out()
+
+
+class _Alone:
+    """A bridge that refuses calls to other services."""
+
+    is_alone = True
+
+    def __init__(self, bridge: Bridge) -> None:
+        self.region = bridge.region
+        self.respond = bridge.respond
+        self.sleep = bridge.sleep
+        self.draw = bridge.draw
+
+
+# ---- libraries
+
+
+@cache
+def _wire() -> Any:
+    return _library("lambdasim.bridges.wire").Wire()
+
+
+@cache
+def _session() -> Any:
+    return _library("boto3").session.Session()
+
+
+@cache
+def _library(name: str) -> Any:
+    """Return a module that is imported when it is needed."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        if error.name is not None and error.name.partition(".")[0] not in {"boto3", "botocore"}:
+            raise
+        msg = "real clients need boto3, which is not installed: python -m pip install 'lambdasim[boto3]'"
+        raise UsageError(msg) from error
