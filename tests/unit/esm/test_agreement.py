@@ -1,7 +1,7 @@
 """
 A mapping against a naive one that does all that the real one avoids: an event per tick, per poll and per message.
 
-The naive one is written from the rules alone (ESM §5 to §12, SQS-275 and SQS-320 to SQS-324, LAM-002). Hypothesis makes
+The naive one is written from the rules alone (ESM §5 to §13, SQS-275 and SQS-320 to SQS-324, LAM-002). Hypothesis makes
 up queues of both types, mappings, functions and sends; both must agree on every count, on the target L, and on every
 batch and its instant.
 """
@@ -9,6 +9,7 @@ batch and its instant.
 from __future__ import annotations
 
 from decimal import Decimal
+from fractions import Fraction
 from heapq import heappop, heappush
 from itertools import count, takewhile
 
@@ -20,6 +21,7 @@ from hypothesis import strategies as st
 from lambdasim import (
     BackoffModel,
     BatchWindowModel,
+    ProvisionedModel,
     RedrivePolicy,
     ScalingModel,
     Simulation,
@@ -64,6 +66,8 @@ class Config:
     batch_size: int
     window_s: int
     maximum_concurrency: int | None
+    pollers: tuple[int, int] | None  # with them it is in provisioned mode, and has no maximum concurrency
+    provisioned: ProvisionedModel
     reports: bool
     initial: int
     step_per_minute: int
@@ -82,7 +86,13 @@ class Config:
             demand=self.demand,
             idle_optimise_after_s=45,
         )
-        return [scaling, BackoffModel(enabled=self.backs_off), self.retry, BatchWindowModel(anchor=self.anchor)]
+        window = BatchWindowModel(anchor=self.anchor)
+        return [scaling, BackoffModel(enabled=self.backs_off), self.retry, window, self.provisioned]
+
+    def limits(self):
+        if self.pollers is None:
+            return {"maximum_concurrency": self.maximum_concurrency}
+        return {"minimum_pollers": self.pollers[0], "maximum_pollers": self.pollers[1]}
 
 
 @frozen
@@ -123,6 +133,43 @@ class Slot:
     window_us: int = -1  # its end
     previous_us: int | None = None
     retries: int = 0
+    unit: Unit | None = None
+    is_held_up: bool = False
+    is_busy: bool = False  # and counted so, in provisioned mode
+
+    @property
+    def leaves(self):
+        return self.unit is not None and self.unit.is_over
+
+
+@define(eq=False)
+class Unit:
+    """A poller of provisioned mode."""
+
+    model: ProvisionedModel
+    made_us: int
+    as_of_us: int
+    receives: Fraction = field(init=False)
+    left_bytes: Fraction = field(init=False)
+    is_over: bool = False
+    held_up: list = Factory(list)
+    timer: tuple | None = None  # its instant, its number, whether there was nothing to receive when it was set
+
+    def __attrs_post_init__(self):
+        self.receives = Fraction(self.model.polls_per_s)
+        self.left_bytes = Fraction(self.model.bytes_per_s)
+
+    def fill(self, now_us):
+        passed = Fraction(now_us - self.as_of_us, SECOND)
+        self.as_of_us = now_us
+        self.receives = min(self.receives + passed * self.model.polls_per_s, Fraction(self.model.polls_per_s))
+        self.left_bytes = min(self.left_bytes + passed * self.model.bytes_per_s, Fraction(self.model.bytes_per_s))
+
+    def ready_us(self, now_us):
+        self.fill(now_us)
+        until_one = -((self.receives - 1) * SECOND // self.model.polls_per_s)
+        until_some = -self.left_bytes * SECOND // self.model.bytes_per_s + 1
+        return now_us + max(0, until_one, until_some)
 
 
 @define(eq=False)
@@ -222,6 +269,9 @@ class Naive:
             self.wakes_again = False
             self.wake_once()
         self.is_waking = False
+        if self.runs():
+            for reader in self.readers:
+                reader.bring_forward()
 
     def wake_once(self):
         while self.visible():
@@ -259,6 +309,12 @@ class Reader:
     empty: int = 0
     in_flight: int = 0
     admitted: dict = Factory(dict)  # per second
+    units: list = Factory(list)
+    given_up: list = Factory(list)
+    pausing: list = Factory(list)
+    busy: int = 0
+    peak: int = 0
+    billed_us: list = Factory(list)  # lives of units that are over
     invocations: int = 0
     errors: int = 0
     throttles: int = 0
@@ -275,6 +331,11 @@ class Reader:
         return self.naive.now_us
 
     def start(self):
+        if self.config.pollers is not None:
+            self.phase = "idle"
+            self.have_units(self.config.pollers[0])
+            self.next_shrink()
+            return
         self.target = float(self.initial)
         self.become_idle()
         self.make_slots()
@@ -290,13 +351,109 @@ class Reader:
         slot.state = "turning"
         self.naive.at(self.now(), WORK, lambda: self.turn(slot))
 
+    # provisioned mode
+
+    def have_units(self, wanted):
+        while len(self.units) < wanted:
+            ending = [unit for unit in self.given_up if any(slot.unit is unit for slot in self.slots)]
+            unit = ending[-1] if ending else Unit(self.config.provisioned, self.now(), self.now())
+            if ending:
+                self.given_up.remove(unit)
+                unit.is_over = False
+                unit.made_us = self.now()
+            self.units.append(unit)
+            has = sum(slot.unit is unit for slot in self.slots)
+            for _ in range(has, self.config.provisioned.invokes_per_poller):
+                self.made += 1
+                self.slots.append(Slot(self.made, unit=unit))
+                self.soon(self.slots[-1])
+        while len(self.units) > wanted:
+            unit = self.units.pop()
+            self.given_up.append(unit)
+            unit.is_over = True
+            self.billed_us.append(self.now() - unit.made_us)
+        for slot in list(self.pausing):
+            if slot.leaves and slot.state == "turning":
+                self.go_on(slot)
+                self.retire(slot)
+        self.target = float(len(self.units) * self.config.provisioned.invokes_per_poller)
+
+    def next_shrink(self):
+        span_us = int(self.config.provisioned.scale_down_every_s * SECOND)
+        self.naive.at(self.now() + span_us, IDLE_TIMER, self.shrink, order=self.order)
+
+    def shrink(self):
+        enough = max(self.config.pollers[0], -(-self.peak // self.config.provisioned.invokes_per_poller))
+        self.peak = self.busy
+        if enough < len(self.units):
+            self.have_units(enough)
+        self.next_shrink()
+
+    def billed_seconds(self):
+        lives = [*self.billed_us, *(self.now() - unit.made_us for unit in self.units)]
+        return sum(max(60, -(-life // SECOND)) for life in lives)
+
+    def may_ask(self, slot):
+        """Return whether a slot may receive now; if not, it is held up."""
+        unit = slot.unit
+        if unit is None:
+            return True
+        if not unit.held_up and unit.ready_us(self.now()) <= self.now():
+            unit.receives -= 1
+            return True
+        slot.is_held_up = True
+        slot.state = "gathering" if slot.batch else "turning"
+        unit.held_up.append(slot)
+        self.pausing.append(slot)
+        self.time_unit(unit)
+        return False
+
+    def time_unit(self, unit):
+        if unit.held_up and unit.timer is None:
+            self.set_timer(unit, unit.ready_us(self.now()))
+
+    def set_timer(self, unit, at_us):
+        number = next(self.naive.places)
+        unit.timer = (at_us, number, not self.naive.visible())
+        self.naive.at(at_us, WORK, lambda: self.resume(unit, number))
+
+    def bring_forward(self):
+        """A timer that nobody waited for counts as one that is set now, as soon as there is something to receive."""
+        for slot in self.pausing:
+            if slot.unit.timer is not None and slot.unit.timer[2]:
+                self.set_timer(slot.unit, slot.unit.timer[0])
+
+    def resume(self, unit, number):
+        if unit.timer is None or unit.timer[1] != number:
+            return
+        unit.timer = None
+        while unit.held_up and unit.ready_us(self.now()) <= self.now():
+            slot = unit.held_up[0]
+            unit.receives -= 1
+            self.go_on(slot)
+            if slot.state == "gathering":
+                self.open(slot)
+                self.serve()
+            else:
+                self.begin(slot)
+        self.time_unit(unit)
+
+    def go_on(self, slot):
+        """Take a slot out of those that are held up, if it is."""
+        if slot.is_held_up:
+            slot.is_held_up = False
+            slot.unit.held_up.remove(slot)
+            self.pausing.remove(slot)
+            if not slot.unit.held_up:
+                slot.unit.timer = None
+
     # receiving
 
     def open_receives(self):
-        return [slot for slot in self.slots if slot.state in {"polling", "gathering"}]
+        return [slot for slot in self.slots if slot.state in {"polling", "gathering"} and not slot.is_held_up]
 
     def preferred(self):
-        gathering = [slot for slot in self.slots if slot.state == "gathering"]
+        gathering = [slot for slot in self.slots if slot.state == "gathering" and not slot.is_held_up]
         if gathering:
             return min(gathering, key=lambda slot: (slot.window_us, slot.number))
         polling = [slot for slot in self.slots if slot.state == "polling"]
@@ -317,6 +474,9 @@ class Reader:
             return False
         self.polled += len(taken)
         self.received = True
+        if slot.unit is not None:
+            slot.unit.fill(self.now())
+            slot.unit.left_bytes -= sum(len(message.body) for message, *_ in taken)
         if self.phase == "idle":
             self.become_active()
         rejected = [entry for entry in taken if self.config.filters and entry[0].body.startswith("drop")]
@@ -332,14 +492,21 @@ class Reader:
         """Put what a receive returned into a batch; a slot that got nothing it may keep asks again."""
         opens = not slot.batch
         slot.batch += taken
+        if slot.unit is not None and opens and taken:
+            slot.is_busy = True
+            self.busy += 1
+            self.peak = max(self.peak, self.busy)
         window_us = self.config.window_s * SECOND
         if not taken:
-            if slot.state != "turning":
+            if slot.state == "polling" and slot.leaves:
+                self.retire(slot)
+            elif slot.state != "turning" and self.may_ask(slot):
                 self.open(slot)
                 self.naive.at(self.now(), IDLE_CHECK, self.check_idle, order=self.order)
         elif not window_us or len(slot.batch) == self.config.batch_size:
             slot.state = "closed"
             slot.window_us = -1
+            self.go_on(slot)
             self.naive.at(self.now(), WORK, lambda: self.attempt(slot))
         else:
             if opens:
@@ -348,7 +515,8 @@ class Reader:
                 running_us = -1 if previous_us is None else previous_us + window_us
                 slot.window_us = running_us if running_us > self.now() else self.now() + window_us
                 self.naive.at(slot.window_us, RESULT, lambda end_us=slot.window_us: self.close(slot, end_us))
-            self.open(slot)
+            if self.may_ask(slot):
+                self.open(slot)
 
     def open(self, slot, *, again=False):
         if not again:
@@ -371,7 +539,14 @@ class Reader:
                 due.append(slot)
         for slot in sorted(due, key=lambda slot: (slot.since_us, slot.place)):
             self.empty += 1
-            if slot.state == "polling" and len(self.slots) > self.allowed:  # S6
+            if slot.state == "polling" and slot.leaves:
+                self.retire(slot)
+            elif slot.unit is not None:
+                if slot.window_us != self.now():  # nothing is asked for a batch that closes now
+                    slot.unit.fill(self.now())
+                    slot.unit.receives -= 1  # at once, whether there is one left or not
+                self.open(slot, again=True)
+            elif slot.state == "polling" and len(self.slots) > self.allowed:  # S6
                 self.retire(slot)
             elif slot.state == "polling" and self.phase == "active" and len(self.slots) > self.initial:  # S7
                 self.target = max(float(self.initial), round(self.target - 1, 6))
@@ -380,11 +555,20 @@ class Reader:
                 self.open(slot, again=True)
 
     def turn(self, slot):
-        while slot.state == "turning" and self.receive(slot):
-            pass  # again at once where all was filtered out
+        if slot.leaves:
+            self.retire(slot)
+        elif self.may_ask(slot):
+            self.begin(slot)
+
+    def begin(self, slot):
+        while slot.state == "turning" and not slot.is_held_up and self.receive(slot):
+            if slot.state == "turning":  # all was filtered out: again at once
+                self.may_ask(slot)
         if slot.state == "gathering":
             self.serve()
-        if slot.state != "turning":
+        if self.naive.visible():
+            self.bring_forward()
+        if slot.is_held_up or slot.state != "turning":
             return
         slot.state = "polling"
         self.open(slot)
@@ -397,7 +581,9 @@ class Reader:
     def end_turn(self, slot):
         slot.batch = []
         slot.retries = 0
-        if len(self.slots) > self.allowed:
+        self.busy -= slot.is_busy
+        slot.is_busy = False
+        if slot.leaves or (slot.unit is None and len(self.slots) > self.allowed):
             self.retire(slot)
         else:
             self.soon(slot)
@@ -405,6 +591,8 @@ class Reader:
     def close(self, slot, end_us):
         if slot.state == "gathering" and slot.window_us == end_us:
             slot.state = "closed"
+            slot.window_us = -1
+            self.go_on(slot)
             self.naive.at(self.now(), WORK, lambda: self.attempt(slot))
 
     # invoking
@@ -480,8 +668,10 @@ class Reader:
 
     def become_idle(self):
         self.phase = "idle"
-        self.target = float(self.initial)
         self.active_time += 1
+        if self.config.pollers is not None:
+            return
+        self.target = float(self.initial)
         self.idle_time += 1
         if self.config.maximum_concurrency is None:
             this = self.idle_time
@@ -495,10 +685,11 @@ class Reader:
         self.phase = "active"
         self.active_time += 1
         self.finished = self.failed_attempts = 0
-        self.target = max(self.target, float(self.initial))
-        self.make_slots()
         self.next_tick(self.now(), 1, self.active_time)
-        self.next_control(self.active_time)
+        if self.config.pollers is None:
+            self.target = max(self.target, float(self.initial))
+            self.make_slots()
+            self.next_control(self.active_time)
 
     def check_idle(self):
         if self.phase == "active" and all(slot.state == "polling" for slot in self.slots):
@@ -506,7 +697,11 @@ class Reader:
 
     def next_tick(self, t0_us, k, this):
         step, is_step = self.config.step_per_minute, self.config.ramp == "step"
-        if step:
+        if self.config.pollers is not None:
+            model = self.config.provisioned
+            span_us = k * 60 * SECOND * model.invokes_per_poller // model.growth_per_minute
+            self.naive.at(t0_us + span_us, GROWTH, lambda: self.tick(t0_us, k, this), order=self.order)
+        elif step:
             span_us = k * 60 * SECOND // (1 if is_step else step)
             self.naive.at(t0_us + span_us, GROWTH, lambda: self.tick(t0_us, k, this), order=self.order)
 
@@ -515,7 +710,10 @@ class Reader:
             return
         has_demand = self.received if self.config.demand == "nonempty_receive" else bool(self.naive.receivable())
         self.received = False
-        if has_demand and self.target < self.cap:
+        if self.config.pollers is not None:
+            if has_demand:
+                self.have_units(min(len(self.units) + 1, self.config.pollers[1]))
+        elif has_demand and self.target < self.cap:
             grows = self.config.step_per_minute if self.config.ramp == "step" else 1
             self.target = round(min(float(self.cap), self.target + grows), 6)
             self.make_slots()
@@ -548,6 +746,7 @@ class Reader:
             "failed_invoke_event_count": self.failed,
             "deleted_event_count": self.deleted,
             "empty_receives": self.empty,
+            "provisioned_pollers": len(self.units),
         }
 
 
@@ -593,7 +792,7 @@ def make_real(world):
             worker,
             batch_size=config.batch_size,
             maximum_batching_window_in_seconds=config.window_s,
-            maximum_concurrency=config.maximum_concurrency,
+            **config.limits(),
             function_response_types=["ReportBatchItemFailures"] if config.reports else [],
             filter_criteria=NO_DROPS if config.filters else None,
             settings=config.settings(),
@@ -611,6 +810,15 @@ configs = st.builds(
     batch_size=st.sampled_from((1, 2, 3, 10)),
     window_s=st.sampled_from((0, 0, 1, 5, 30)),
     maximum_concurrency=st.sampled_from((None, None, 2, 6)),
+    pollers=st.sampled_from((None, None, (2, 2), (2, 5), (4, 7))),
+    provisioned=st.builds(
+        ProvisionedModel,
+        invokes_per_poller=st.sampled_from((1, 2, 10)),
+        polls_per_s=st.sampled_from((1, 3, 10)),
+        bytes_per_s=st.sampled_from((7, 40, 1_048_576)),
+        growth_per_minute=st.sampled_from((70, 1_000)),
+        scale_down_every_s=st.sampled_from((1, 3, 60)),
+    ),
     reports=st.booleans(),
     initial=st.sampled_from((1, 2, 5)),
     step_per_minute=st.sampled_from((0, 60, 300, 300, 700)),
@@ -650,6 +858,7 @@ def agree(sim, queue, log, naive):
         found = mapping.snapshot()
         wanted = reader.snapshot()
         assert {name: getattr(found, name) for name in wanted} == wanted
+        assert mapping.billed_poller_seconds == reader.billed_seconds()
     found = queue.snapshot()
     wanted = (
         len(naive.visible()),
