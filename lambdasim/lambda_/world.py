@@ -276,7 +276,7 @@ class Turn:
         self._streams: tuple[Any, Any] | None = None
         self._before: Turn | None = None
         self._replaced: list[tuple[dict[str, Any], str, object]] = []
-        self._clocks: tuple[Any, ...] = ()
+        self._clocks: Mapping[str, Any] = {}
         self._is_in = False
         self._has_companion = False
         self._loop: Any = None  # of asyncio, that runs around us
@@ -317,7 +317,9 @@ class Turn:
             self._travel = (travel, traveller)
             traveller.shift(dt.timedelta(0, 0, rest_us + self.sleeper.now_us))
         if self._before is None:
-            self._clocks = _clocks_in(_TIME)  # a test may have put its own there
+            found = _clocks_in(_TIME)
+            usual = found == _USUAL_CLOCKS  # a test may have put its own there
+            self._clocks = _ORIGINALS if usual else dict(zip(_ORIGINALS, found, strict=True))
             _TIME.update(_REPLACEMENTS)
             if _SETS_ZONE and (time.timezone or time.daylight):
                 self._sets_zone = True
@@ -365,8 +367,8 @@ class Turn:
         for names, name, original in self._replaced:
             names[name] = original
         self._replaced.clear()
-        _TIME.update(zip(_REPLACEMENTS, self._clocks, strict=False))  # of a turn within another there are none
-        self._clocks = ()
+        _TIME.update(self._clocks)
+        self._clocks = {}
         if self._travel is not None:
             self._travel[0].stop()
             self._travel = None
@@ -506,7 +508,8 @@ _REPLACEMENTS: Final[Mapping[str, Any]] = {
 
 
 _TIME: Final[dict[str, Any]] = vars(time)
-_clocks_in: Final = operator.itemgetter(*_REPLACEMENTS)
+_clocks_in: Final = operator.itemgetter(*_ORIGINALS)
+_USUAL_CLOCKS: Final = _clocks_in(_TIME)
 
 
 def _replacement_of(value: object) -> Any:
