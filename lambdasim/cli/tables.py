@@ -285,6 +285,7 @@ class PricesTable(SettingsTable):
     requests_per_million: Price | None = None
     gb_second_x86: Price | None = None
     gb_second_arm: Price | None = None
+    event_poller_unit_hour: Price | None = None
     sqs_requests_per_million: Price | None = None
 
     def make(self) -> PriceBook:

@@ -380,13 +380,17 @@ class Pollers:
         """Messages are left that nobody waits for: the next growth tick will find demand (ESM-103)."""
         if self._rests:
             self._bring_pauses_forward()
+        self._await_growth()
+
+    def _await_growth(self) -> None:
+        """See to it that the next growth tick comes, where there is room to grow."""
         if self._growth is None and self.target < self.cap and self.phase is Phase.ACTIVE:
             self._time_growth(inclusive=not self.clock.has_passed(Priority.GROWTH.value, self.mapping.number))
 
     def _notice_demand(self) -> None:
         """Let the target, which is below the cap again, grow with the demand that there is already (ESM-103)."""
         if self._demand_at_us >= self.clock.now_us if self._is_eager else self.queue.visible:
-            self.notice_backlog()
+            self._await_growth()
 
     def count_empty_receives(self) -> int:
         """Return how many receives from this queue have ended empty by now (ESM-082, ESM-290)."""
@@ -1280,8 +1284,7 @@ class Pollers:
         if grid is not None:
             has_passed = self.clock.has_passed(Priority.GROWTH.value, self.mapping.number)
             self._demand_at_us = grid.first_from(now_us, inclusive=not has_passed)
-            if self._growth is None:
-                self.notice_backlog()
+            self._await_growth()
 
     def _grow(self, _argument: object) -> None:
         """S3, S4: one more slot if there is demand (C7)."""

@@ -855,10 +855,11 @@ def test_what_waits_for_its_bucket_ends_at_once_when_the_mapping_stops(sim):
 
 
 @pytest.mark.rule("ESM-082", "ESM-251")
-def test_nobody_waits_for_a_bucket_when_there_is_nothing_to_receive(sim):
+@pytest.mark.parametrize("scaling", [ScalingModel.DEFAULT, ScalingModel.EAGER], ids=["backlog", "nonempty_receive"])
+def test_nobody_waits_for_a_bucket_when_there_is_nothing_to_receive(sim, scaling):
     """What a slot would receive is nothing: a run ends without that. It waits as soon as there is something."""
     model = ProvisionedModel(invokes_per_poller=1, polls_per_s=1, growth_per_minute=0)
-    queue, mapping = provisioned(sim, 2, duration=0, settings=[model])
+    queue, mapping = provisioned(sim, 2, duration=0, settings=[model, scaling])
     sim.run()
     assert (sim.now, queue.deleted, mapping.snapshot().phase) == (0, 2, "active")
     sim.run(until=Decimal("0.2"))

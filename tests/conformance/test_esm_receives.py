@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from lambdasim import PollModel, ProvisionedModel, Simulation
+from lambdasim.errors.lambda_ import InvalidParameterValueException, ResourceConflictException
 from lambdasim.lambda_ import Outcome
 
 US = Decimal("0.000001")
@@ -95,6 +96,60 @@ def test_a_mapping_that_stops_takes_nothing_of_a_receive_that_is_on_its_way(slow
     slow.check_invariants()
 
 
+@pytest.mark.rule("ESM-092", "ESM-083")
+def test_a_receive_that_is_on_its_way_back_empty_gets_nothing_while_another_is_open(slow):
+    """Two slots poll since 0 s, whose receives end at 20 s and return at 20.5 s; the others poll since 2 s."""
+    orders, worker = slow.create_queue("orders"), slow.create_function("worker", duration=1)
+    slow.create_event_source_mapping(orders, worker, batch_size=1)
+    slow.run(until=0)
+    for _ in range(3):
+        orders.send_message("early")  # they return at 0.5 s, run for a second, and poll again from 1.5 s on
+    slow.run(until=Decimal("20.2"))
+    orders.send_message("late")
+    slow.run(until=Decimal("20.7"))
+    assert starts(worker) == [0.5, 0.5, 0.5, 20.7]
+
+
+@pytest.mark.rule("ESM-092", "ESM-081")
+@pytest.mark.parametrize(
+    ("at", "run"),
+    [("19.999999", "20.499999"), ("20", "21"), ("20.2", "21"), ("20.499999", "21"), ("20.5", "21"), ("20.6", "21.1")],
+)
+def test_what_comes_too_late_for_all_receives_goes_to_the_next_ones(slow, at, run):
+    """The receives of an idle mapping end empty at 20 s and return at 20.5 s: then others begin."""
+    orders, worker = slow.create_queue("orders"), slow.create_function("worker")
+    slow.create_event_source_mapping(orders, worker)
+    slow.run(until=Decimal(at))
+    orders.send_message("order")
+    slow.run(until=30)
+    assert starts(worker) == [float(run)]
+
+
+@pytest.mark.rule("ESM-092", "SQS-004")
+def test_what_is_visible_when_the_wait_ends_is_still_received(slow):
+    orders, worker = slow.create_queue("orders"), slow.create_function("worker")
+    slow.create_event_source_mapping(orders, worker)
+    orders.send_message("order", delay_seconds=20)
+    slow.run(until=30)
+    assert starts(worker) == [20.5]
+
+
+@pytest.mark.rule("ESM-092", "ESM-086")
+def test_a_window_does_not_wait_for_a_receive_that_is_on_its_way(slow):
+    orders = slow.create_queue("orders")
+    worker = slow.create_function("worker", duration=1)
+    mapping = slow.create_event_source_mapping(orders, worker, batch_size=20, maximum_batching_window_in_seconds=2)
+    slow.run(until=1)
+    orders.send_message("first")  # received at 1.5 s: its window ends at 3.5 s
+    slow.run(until=Decimal("3.2"))
+    orders.send_message("second")  # the receive for it would return at 3.7 s
+    slow.run(until=Decimal("3.5"))
+    assert (mapping.snapshot().invoked_event_count, mapping.snapshot().empty_receives) == (1, 1)
+    slow.run()
+    assert (mapping.snapshot().invoked_event_count, orders.deleted) == (2, 2)
+    slow.check_invariants()
+
+
 # ---- a queue that is gone
 
 
@@ -148,6 +203,61 @@ def test_receives_from_a_queue_that_is_gone_are_neither_requests_nor_empty(sim):
     assert (mapping.snapshot().empty_receives, again.snapshot().requests) == (5, 0)
     sim.run(until=1_040)
     assert (mapping.snapshot().empty_receives, again.snapshot().requests) == (10, 5)
+
+
+@pytest.mark.rule("ESM-055")
+@pytest.mark.parametrize("is_made_before", [True, False])
+def test_a_disabled_mapping_reads_the_queue_that_is_there_when_it_is_enabled(sim, is_made_before):
+    orders, worker = sim.create_queue("orders"), sim.create_function("worker", duration=1)
+    mapping = sim.create_event_source_mapping(orders, worker, enabled=False)
+    orders.delete_queue()
+    sim.run(until=100)
+    if is_made_before:
+        sim.create_queue("orders").send_message("order")
+    mapping.update_event_source_mapping(enabled=True)
+    sim.run(until=110)
+    assert (mapping.state, mapping.snapshot().pollers) == ("Enabled", 5)
+    if not is_made_before:
+        assert (starts(worker), mapping.snapshot().polling) == ([], 0)
+        sim.create_queue("orders").send_message("order")
+        sim.run(until=120 - US)
+        assert starts(worker) == []
+    sim.run(until=121)
+    assert starts(worker) == ([100] if is_made_before else [120])
+    assert sim.queue("orders").deleted == 1
+    sim.check_invariants()
+
+
+@pytest.mark.rule("ESM-055", "ESM-030")
+def test_a_queue_that_is_made_again_is_the_same_one_to_its_mapping(sim):
+    orders, worker = sim.create_queue("orders"), sim.create_function("worker", timeout=10)
+    mapping = sim.create_event_source_mapping(orders, worker)
+    sim.run(until=1)
+    orders.delete_queue()
+    sim.run(until=61)
+    again = sim.create_queue("orders", visibility_timeout=9)
+    with pytest.raises(InvalidParameterValueException, match="Queue visibility timeout: 9 seconds"):
+        mapping.update_event_source_mapping(batch_size=5)
+    again.set_queue_attributes(visibility_timeout=10)
+    with pytest.raises(ResourceConflictException):
+        sim.create_event_source_mapping(again, worker)
+
+
+@pytest.mark.rule("ESM-055", "ESM-250")
+def test_pollers_of_its_own_try_again_too_and_what_was_given_up_does_not_come_back(sim):
+    orders, worker = sim.create_queue("orders"), sim.create_function("worker", duration=1)
+    mapping = sim.create_event_source_mapping(orders, worker, minimum_pollers=4)
+    sim.run(until=5)
+    mapping.update_event_source_mapping(minimum_pollers=2, maximum_pollers=2)
+    sim.run(until=7)
+    assert mapping.snapshot().pollers == 40  # the receives of the others end at 20 s
+    orders.delete_queue()
+    assert mapping.snapshot().pollers == 20  # they ended at once
+    sim.run(until=70)
+    sim.create_queue("orders").send_message("order")
+    sim.run(until=87)
+    assert (starts(worker), mapping.snapshot().pollers) == ([87], 20)
+    sim.check_invariants()
 
 
 # ---- provisioned mode, the timeline

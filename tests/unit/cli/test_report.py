@@ -96,6 +96,14 @@ total          0.000015
 """ == "".join(f"{line.rstrip()}\n" for line in printed(report, 80).splitlines())
 
 
+def test_pollers_have_a_line_where_there_are_some(report):
+    """A mapping in provisioned mode shows for how many seconds of pollers it pays."""
+    assert "pollers" not in printed(report, 80)
+    mapping = evolve(report.mappings[0], poller_seconds=7_200)
+    lines = printed(evolve(report, mappings=(mapping,)), 80).splitlines()
+    assert ["seconds of its own pollers          7,200"] == [line.rstrip() for line in lines if "pollers" in line]
+
+
 def test_without_functions_and_mappings_their_tables_are_left_out(report):
     """A queue alone has a summary too."""
     text = printed(evolve(report, functions=(), mappings=()), 80)

@@ -320,6 +320,33 @@ def test_a_queue_that_nobody_reads_keeps_what_comes(report):
     assert 1000 == found.concurrent_executions
 
 
+def test_pollers_of_a_mapping_cost_what_the_prices_say(report):
+    """Three for the minute of the run: the least that is charged for."""
+    given = ("mappings.0.minimum_pollers=3", "mappings.0.maximum_pollers=4", "prices.event_poller_unit_hour=2")
+    found = report(TEN_AT_ONCE, *given)
+    (function,), (mapping,) = found.functions, found.mappings
+    assert (180, Decimal("0.1")) == (mapping.poller_seconds, mapping.cost_usd)
+    assert function.cost_usd + Decimal("0.1") == found.total.lambda_cost_usd
+    plain = report(TEN_AT_ONCE)
+    assert (0, Decimal(0)) == (plain.mappings[0].poller_seconds, plain.mappings[0].cost_usd)
+
+
+def test_settings_of_pollers_reach_the_mapping(made):
+    """The numbers, and the table of what each poller does."""
+    ready = made(
+        TEN_AT_ONCE,
+        "mappings.0.minimum_pollers=3",
+        "mappings.0.provisioned={invokes_per_poller=4, max_default=9}",
+        'mappings.0.polling={receive_latency_s="250 ms"}',
+    )
+    ready.run()
+    mapping = ready.simulation.event_source_mappings[0]
+    assert ((3, 9), 12) == (mapping.poller_limits, mapping.snapshot().pollers)
+    started = [r.at_us for r in ready.simulation.trace.records if r.kind == "invocation started"]
+    assert [250_000] == started or not started  # a run may keep no trace
+    assert 10 == mapping.snapshot().deleted_event_count
+
+
 def test_settings_reach_what_they_are_for(made):
     """Presets and tables become the value objects of the library, where the scenario put them."""
     ready = made(

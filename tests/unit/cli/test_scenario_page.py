@@ -65,7 +65,7 @@ DURATIONS = {
 }
 #: Fields of value objects that are no matter for a scenario.
 NOT_OFFERED = {
-    PriceBook: {"cents", "provisioned_gb_second", "provisioned_duration_gb_second", "event_poller_unit_hour"},
+    PriceBook: {"cents", "provisioned_gb_second", "provisioned_duration_gb_second"},
 }
 
 
