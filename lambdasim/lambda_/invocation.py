@@ -61,6 +61,7 @@ class Invocation:
 
     __slots__ = (
         "_log",
+        "_nth",
         "_number",
         "_request",
         "_target",
@@ -91,6 +92,7 @@ class Invocation:
         self.function = function
         self._request = request
         self._number = number
+        self._nth = function.invocation_count
         self._target = target
         self.deployed: Version = target.version  #: code and configuration as they were at admission
         self.environment = environment
@@ -105,6 +107,11 @@ class Invocation:
         self.exception: BaseException | None = None
         self.is_answer_lost = False  #: by `lambda.response_lost`
         self._log: list[str] | None = None
+
+    @property
+    def label(self) -> str:
+        """A short name: `charge#2` is the second invocation of `charge`."""
+        return f"{self.function.name}#{self._nth}"
 
     @property
     def is_cold_start(self) -> bool:

@@ -94,6 +94,12 @@ class Message:
         return self._series.text(self._number)
 
     @property
+    def label(self) -> str:
+        """A short name: `orders#2` is the second message that came to `orders`, and keeps it where it is moved."""
+        owner = self._series.owner
+        return f"{'message' if owner is None else owner.name}#{self._number}"
+
+    @property
     def invocations(self) -> int:
         """How many invocations of functions it was in."""
         runs = self._runs
