@@ -14,25 +14,30 @@ from lambdasim.errors import UsageError
 if TYPE_CHECKING:
     from lambdasim.testing.checkpoints import checkpoint
     from lambdasim.testing.choosers import Exhaustive
+    from lambdasim.testing.exploring import Exploration, explore
     from lambdasim.testing.idempotency import assert_idempotent
     from lambdasim.testing.playing import FromHypothesis, ReplayWarning, replay, simulations
 
 _HOMES: Final = {
     "Exhaustive": "choosers",
+    "Exploration": "exploring",
     "FromHypothesis": "playing",
     "ReplayWarning": "playing",
     "assert_idempotent": "idempotency",
     "checkpoint": "checkpoints",
+    "explore": "exploring",
     "replay": "playing",
     "simulations": "playing",
 }
 
 __all__ = [
     "Exhaustive",
+    "Exploration",
     "FromHypothesis",
     "ReplayWarning",
     "assert_idempotent",
     "checkpoint",
+    "explore",
     "replay",
     "simulations",
 ]

@@ -54,6 +54,7 @@ MAY_IMPORT_LATE: Final = {
     "lambda_": frozenset({"greenlet", "time_machine"}),
     "metrics": frozenset({"pandas"}),
     "simulation": frozenset({"lambdasim.bridges"}),
+    "testing": frozenset({"rich"}),
     "cli": frozenset({"click", "lambdasim.cli", "matplotlib", "pandas", "pydantic", "rich"}),
 }
 
