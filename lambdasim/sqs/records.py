@@ -32,6 +32,10 @@ def _of_duplicate(queue: Store, message: Message, body: str) -> tuple[str, dict[
     return queue.name, {"message_id": message.message_id, "characters": len(body)}
 
 
+def _of_change(queue: Store, message: Message, timeout_s: int) -> tuple[str, dict[str, Any]]:
+    return queue.name, {"message_id": message.message_id, "visibility_timeout": timeout_s}
+
+
 def _of_queue(queue: Store) -> tuple[str, dict[str, Any]]:
     return queue.name, {}
 
@@ -60,6 +64,14 @@ def _tell_delivery(queue: Store, _message: Message, count: int) -> str:
 
 def _brief_delivery(_queue: Store, _message: Message, count: int) -> str:
     return f"received, for the {ordinal(count)} time"
+
+
+def _tell_change(queue: Store, _message: Message, timeout_s: int) -> str:
+    return f"in flight in {queue.name} for {timeout_s} s from now on"
+
+
+def _brief_change(_queue: Store, _message: Message, timeout_s: int) -> str:
+    return f"in flight for {timeout_s} s from now on"
 
 
 def _tell_move(queue: Store, _message: Message, target: Store, *counts: int) -> str:
@@ -99,6 +111,7 @@ DEDUPLICATED: Final = Kind(
 )
 DELIVERED: Final = Kind("message delivered", _of_delivery, _one, _tell_delivery, _brief_delivery)
 AVAILABLE: Final = Kind("message available", _of_message, _one, *_about("visible{}: its delay is over", "in"))
+CHANGED: Final = Kind("message visibility changed", _of_change, _one, _tell_change, _brief_change)
 RETURNED: Final = Kind("message returned", _of_message, _one, *_about("visible{} again", "in"))
 DELETED: Final = Kind("message deleted", _of_message, _one, *_about("deleted{}", "from"))
 EXPIRED: Final = Kind("message expired", _of_message, _one, *_about("expired{}: its retention is over", "in"))

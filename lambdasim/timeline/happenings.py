@@ -99,7 +99,7 @@ def _read(at_us: int, kind: Kind, *parts: object) -> Happening:
         happening.messages = kind.touches(*parts)
     if kind.name == CHOSEN:
         happening.choice = choice = cast("Any", parts[0])
-        happening.subject = choice.subject
+        happening.subject, happening.words = choice.subject, choice.words
         return happening
     for part in parts:
         if isinstance(part, Queue):

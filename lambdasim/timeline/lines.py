@@ -150,6 +150,7 @@ def _merge(lines: Iterable[Line]) -> list[Line]:
     for line in merged:
         if line.times > 1:
             until = f", until {of_seconds(line.until_us)} s" if line.until_us > line.at_us else ""
+            line.messages = _sorted(line.messages)
             line.words = line.words.replace("throttled", f"throttled {line.times} times{until}", 1)
     return merged
 
@@ -213,13 +214,18 @@ def _note_on(hidden: Sequence[Line], period: int, times: int) -> Line:
         hidden[0].at_us,
         "",
         "",
-        sorted(messages.values(), key=lambda message: (message.label.rpartition("#")[0], message._number)),
+        _sorted(messages.values()),
         "",
         words,
         is_failure=any(line.is_failure for line in hidden),
         until_us=hidden[-1].until_us,
         is_note=True,
     )
+
+
+def _sorted(messages: Iterable[Message]) -> list[Message]:
+    """Return messages by queue and number, so that their names make a short list."""
+    return sorted(messages, key=lambda message: (message.label.rpartition("#")[0], message._number))
 
 
 def _cut(lines: list[Line]) -> list[Line]:

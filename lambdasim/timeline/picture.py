@@ -38,7 +38,6 @@ from lambdasim.timeline.happenings import (
 )
 
 _HAPPENINGS_MAX: Final = 2_000
-_HOW: Final = "Narrow it with messages=, since= or until="
 _ENDS: Final = frozenset({DELETED, EXPIRED, MOVED, PURGED, REDRIVEN})
 
 
@@ -230,9 +229,8 @@ class _Painter:
                 break
             if len(picture.places) == _HAPPENINGS_MAX:
                 self._end_us = picture.end[0]
-                picture.note = (
-                    f"the picture ends at {of_seconds(self._end_us)} s, for there is too much to be drawn: {_HOW}"
-                )
+                ends = f"the picture ends at {of_seconds(self._end_us)} s"
+                picture.note = f"there is too much to be drawn, so {ends}: narrow it with messages=, since= or until="
                 break
             place = self._place(happening)
             if happening.at_us >= self._start_us:

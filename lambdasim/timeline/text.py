@@ -53,7 +53,7 @@ def render(lines: Sequence[Line], *, colour: bool, width: int | None) -> str:
             table.append(paint(f"{'':{widths[0]}}  … {of_seconds(gap_us)} s later", _DIM))
         style = _YELLOW if line.is_choice else _RED if line.is_failure else _DIM if line.is_note else ""
         first, *others = [row[-1]] if room is None else textwrap.wrap(row[-1], room) or [""]
-        table.append(put(row) + paint(first, style))
+        table.append(paint(put(row), _YELLOW if line.is_choice else "") + paint(first, style))
         table += [" " * indent + paint(other, style) for other in others]
     return "\n".join(line.rstrip() for line in table)
 

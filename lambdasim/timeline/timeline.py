@@ -17,10 +17,7 @@ from lambdasim.timeline.selection import about
 from lambdasim.timeline.svg import WIDTH, draw, escaped
 from lambdasim.timeline.text import render
 
-_OFF: Final = (
-    "nothing was recorded, for the trace is off: make the simulation with trace=None (all) or a number of records"
-)
-
+_OFF: Final = "nothing was recorded: make the simulation with trace=None, which keeps all, or with a number of records"
 _PAGE_CHARS: Final = 140
 
 
