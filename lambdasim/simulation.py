@@ -41,7 +41,7 @@ from lambdasim.lambda_.remote import Remote, Wire
 from lambdasim.lambda_.version import Code, Handler, check_range
 from lambdasim.metrics import Metrics
 from lambdasim.settings import Settings
-from lambdasim.sqs import Endpoint, Queue, Registry, SqsConfig, SqsFaults
+from lambdasim.sqs import Endpoint, Message, Queue, Registry, SqsConfig, SqsFaults
 from lambdasim.sqs.attributes import QueueAttributes
 from lambdasim.sqs.limits import QUEUE_SETTINGS, partition_of
 from lambdasim.sqs.results import (
@@ -51,6 +51,7 @@ from lambdasim.sqs.results import (
     ListQueuesResult,
     StartMessageMoveTaskResult,
 )
+from lambdasim.timeline import Timeline
 from lambdasim.units import Duration, seconds
 
 T = TypeVar("T")
@@ -840,6 +841,31 @@ class Simulation:
         `Simulation(choices=Scripted(text))` takes them again, on whatever of it is still asked (SQS-640).
         """
         return script_of(self.clock.questions.departures)
+
+    def timeline(
+        self,
+        *,
+        messages: Iterable[Message | str] | Message | str | None = None,
+        since: float | dt.datetime | None = None,
+        until: float | dt.datetime | None = None,
+    ) -> Timeline:
+        """
+        Return what happened so far, for people: `print` it, or let a notebook show it as a picture.
+
+        It is told from the trace, which keeps the newest records only, and none with `trace=0`.
+
+        Args:
+            messages: Only what befell these, the invocations that ran them, and choices about either; messages, or
+                their names, such as `"orders#1"`.
+            since, until: Only what happened between these instants, inclusive: seconds since the start, or datetimes.
+        Raises:
+            UsageError: The trace has no message of that name.
+
+        Runtime: `O(records)`.
+        """
+        since_us = None if since is None else self.clock.at_us(since, name="since")
+        until_us = None if until is None else self.clock.at_us(until, name="until")
+        return Timeline(self.clock, messages=messages, since_us=since_us, until_us=until_us)
 
     def subscribe(self, observer: Callable[[Record], object]) -> Subscription:
         """

@@ -233,6 +233,7 @@ def held() -> dict[str, tuple[object, ...]]:
         "Answers of mappings": (mapping.get_event_source_mapping(),),
         "Metrics": (sim.metrics, sim.metrics.series("AWS/SQS", "NumberOfMessagesSent", "Sum", QueueName="orders")),
         "Trace": (sim.trace, sim.trace.records[0]),
+        "Timeline": (sim.timeline(),),
         "Clock": (sim.clock,),
         "ConcurrencyPool": (sim.pool,),
     }
