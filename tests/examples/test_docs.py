@@ -89,9 +89,20 @@ def name_of(page: Path) -> str:
 
 LANGUAGES: Final = {"python", "python setup"}
 PROGRAMS: Final = [block for page in PAGES for block in blocks(page) if block.language in LANGUAGES]
+LONG: Final = ("sim.feed(orders, [0] * 100_000)", "ConstantRate(1_200, duration=75)")
 
 
-@pytest.mark.parametrize("block", [pytest.param(block, id=f"{block.page}:{block.line}") for block in PROGRAMS])
+@pytest.mark.parametrize(
+    "block",
+    [
+        pytest.param(
+            block,
+            id=f"{block.page}:{block.line}",
+            marks=[pytest.mark.slow] if any(load in block.text for load in LONG) else [],
+        )
+        for block in PROGRAMS
+    ],
+)
 def test_programs_run_and_print_what_is_shown(block: Block, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever a page shows as a program runs as it stands."""
     monkeypatch.chdir(ROOT)
@@ -125,6 +136,12 @@ def test_pictures_are_shown_by_the_program_that_draws_them() -> None:
     saved = [(block.page, path) for block in PROGRAMS for path in re.findall(r'savefig\("([^"]+)"', block.text)]
     assert sorted((name_of(page), name_of(picture)) for page, picture in shown) == sorted(saved)
     assert sorted(path for _, path in saved) == [name_of(file) for file in sorted((ROOT / "docs/pictures").iterdir())]
+
+
+def test_long_programs_are_few_and_known() -> None:
+    """What waits for `--slow` is two programs of the page that compares with AWS, none that users begin with."""
+    long = [[block.page for block in PROGRAMS if load in block.text] for load in LONG]
+    assert [["docs/validation.md"], ["docs/validation.md"]] == long
 
 
 def test_the_pages_show_programs() -> None:

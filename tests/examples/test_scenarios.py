@@ -19,7 +19,13 @@ def test_there_are_scenarios_to_begin_with():
     assert names == {file.stem for file in EXAMPLES.glob("*.out")}
 
 
-@pytest.mark.parametrize("file", SCENARIOS, ids=lambda file: file.stem)
+@pytest.mark.parametrize(
+    "file",
+    [
+        pytest.param(file, id=file.stem, marks=[pytest.mark.slow] if file.stem == "backlog_drain" else [])
+        for file in SCENARIOS
+    ],
+)
 def test_a_scenario_prints_what_lies_beside_it(file, capsys):
     """To the letter, on every Python."""
     with pytest.raises(SystemExit) as ended:

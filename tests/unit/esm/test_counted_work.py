@@ -120,7 +120,7 @@ def test_an_idle_mapping_leaves_nothing_on_the_agenda():
 
 def test_what_is_waited_for_does_not_depend_on_the_number_of_messages(pushes):
     counts = []
-    for messages in (1_000, 100_000):
+    for messages in (1_000, 10_000):
         sim, _, worker, _ = backlog(messages, Uneven(), maximum_concurrency=5)
         pushes.clear()
         sim.run_until(lambda worker=worker: worker.snapshot().invocations == 90)
