@@ -37,7 +37,7 @@ from lambdasim.timeline.happenings import (
     key_of,
 )
 
-_HAPPENINGS_MAX: Final = 2_000
+_HAPPENINGS_MAX: Final = 600
 _ENDS: Final = frozenset({DELETED, EXPIRED, MOVED, PURGED, REDRIVEN})
 
 

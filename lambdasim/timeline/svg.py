@@ -35,6 +35,7 @@ _TEXT_ROW: Final = 14
 _LIVES_MAX: Final = 16  # rows of a queue
 _TEXT_ROWS_MAX: Final = 10  # rows of words below a bar
 _LANES_MAX: Final = 24  # environments
+_RUNS_IN_WORDS: Final = 8  # in an environment, of which each end is put in words
 _TITLE_CHARS: Final = 24
 _GRID_MOST: Final = 40  # lines
 
@@ -209,8 +210,14 @@ class _Drawing:
         rows = _Rows(_TEXT_ROWS_MAX)
         marks = [mark for run in lane.runs for mark in run.marks] + lane.marks
         placed = []
+        is_crowded = len(lane.runs) > _RUNS_IN_WORDS
+        before = ""
         for mark in sorted(marks, key=lambda mark: mark.place):
             x = self._x(mark.place)
+            if is_crowded and mark.is_end and mark.words == before:  # the same again needs no words
+                placed.append((mark, "", x, x, None))
+                continue
+            before = mark.words
             words = shorten(mark.words, 60)
             width = _width(words, 10) + 14
             left = min(x, WIDTH - width - 4)
