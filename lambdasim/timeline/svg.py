@@ -209,7 +209,7 @@ class _Drawing:
     def _environment(self, lane: EnvironmentLane) -> None:
         rows = _Rows(_TEXT_ROWS_MAX)
         marks = [mark for run in lane.runs for mark in run.marks] + lane.marks
-        placed = []
+        placed: list[tuple[Mark, str, float, float, int | None]] = []
         is_crowded = len(lane.runs) > _RUNS_IN_WORDS
         before = ""
         for mark in sorted(marks, key=lambda mark: mark.place):
