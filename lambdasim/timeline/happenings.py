@@ -18,6 +18,7 @@ from lambdasim.lambda_ import Function, Invocation
 from lambdasim.lambda_.asynchronous import AsyncEvent
 from lambdasim.lambda_.environments import Environment
 from lambdasim.sqs import Message, Queue
+from lambdasim.timeline.departures import tell_departure
 
 # The kinds that a timeline treats in a way of its own, by the names that records have.
 SENT: Final = "message sent"
@@ -99,7 +100,7 @@ def _read(at_us: int, kind: Kind, *parts: object) -> Happening:
         happening.messages = kind.touches(*parts)
     if kind.name == CHOSEN:
         happening.choice = choice = cast("Any", parts[0])
-        happening.subject, happening.words = choice.subject, choice.words
+        happening.subject, happening.words = choice.subject, tell_departure(choice)
         return happening
     for part in parts:
         if isinstance(part, Queue):

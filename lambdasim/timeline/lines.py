@@ -68,6 +68,7 @@ def lines_of(happenings: Sequence[Happening]) -> list[Line]:
 
 def _lines(happenings: Iterable[Happening]) -> Iterable[Line]:
     attempts: dict[Any, int] = {}
+    runs: dict[str, str] = {}  # by label, what names them in full
     for happening in happenings:
         words = happening.words
         if happening.kind == BEGUN and happening.event is not None:
@@ -84,8 +85,11 @@ def _lines(happenings: Iterable[Happening]) -> Iterable[Line]:
             is_failure=happening.is_failure,
             until_us=happening.at_us,
         )
+        if happening.kind == BEGUN and happening.invocation is not None:
+            runs[happening.invocation.label] = line.who
         if happening.choice is not None:
             _place(line, happening)
+            line.who = runs.get(line.who, line.who)
         else:
             line.sign = _sign(happening)
         yield line

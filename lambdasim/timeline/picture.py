@@ -37,7 +37,7 @@ from lambdasim.timeline.happenings import (
     key_of,
 )
 
-_HAPPENINGS_MAX: Final = 2_000
+_HAPPENINGS_MAX: Final = 600
 _ENDS: Final = frozenset({DELETED, EXPIRED, MOVED, PURGED, REDRIVEN})
 
 
@@ -301,7 +301,8 @@ class _Painter:
         for run in self._runs.values():
             if run.invocation.label == happening.subject:
                 lane = run
-        self._picture.flags.append(Flag(place, happening.words, str(happening.choice.text), lane))
+        words = f"{happening.subject}: {happening.words}" if happening.subject else happening.words
+        self._picture.flags.append(Flag(place, words, str(happening.choice.text), lane))
 
     def _live(self, happening: Happening, message: Message, queue: Queue, place: Place) -> None:
         lane = self._picture.queues.setdefault(queue.arn, QueueLane(queue.name))
@@ -334,8 +335,9 @@ class _Painter:
         """Return the mapping by which messages came to a function, if one did."""
         if not happening.messages:
             return None
-        found = self._deliveries.get(key_of(happening.messages[0]))
-        queue = happening.queue.name if happening.queue is not None else found[-1].queue if found else ""
+        known = (self._deliveries.get(key_of(message)) for message in happening.messages)
+        queues = (deliveries[-1].queue for deliveries in known if deliveries)
+        queue = next(queues, "") if happening.queue is None else happening.queue.name
         key = queue, happening.function
         return self._picture.gates.setdefault(key, Gate(*key))
 

@@ -35,6 +35,7 @@ _TEXT_ROW: Final = 14
 _LIVES_MAX: Final = 16  # rows of a queue
 _TEXT_ROWS_MAX: Final = 10  # rows of words below a bar
 _LANES_MAX: Final = 24  # environments
+_RUNS_IN_WORDS: Final = 8  # in an environment, of which each end is put in words
 _TITLE_CHARS: Final = 24
 _GRID_MOST: Final = 40  # lines
 
@@ -188,7 +189,7 @@ class _Drawing:
             x = self._x(mark.place)
             is_new = mark.reason != before  # the same again needs no words
             width = _width(shorten(mark.reason, 60), 10) + 16
-            left = min(x, WIDTH - width)
+            left = _beside(x, width)
             row = rows.place(left, left + width) if is_new else None
             before = mark.reason if row is not None else before
             placed.append((mark, x, left, row))
@@ -208,12 +209,18 @@ class _Drawing:
     def _environment(self, lane: EnvironmentLane) -> None:
         rows = _Rows(_TEXT_ROWS_MAX)
         marks = [mark for run in lane.runs for mark in run.marks] + lane.marks
-        placed = []
+        placed: list[tuple[Mark, str, float, float, int | None]] = []
+        is_crowded = len(lane.runs) > _RUNS_IN_WORDS
+        before = ""
         for mark in sorted(marks, key=lambda mark: mark.place):
             x = self._x(mark.place)
+            if is_crowded and mark.is_end and mark.words == before:  # the same again needs no words
+                placed.append((mark, "", x, x, None))
+                continue
+            before = mark.words
             words = shorten(mark.words, 60)
             width = _width(words, 10) + 14
-            left = min(x, WIDTH - width - 4)
+            left = _beside(x, width)
             placed.append((mark, words, x, left, rows.place(left, left + width)))
         height = 28 + _TEXT_ROW * len(rows) + (4 if rows else 0)
         kind = f"environment {lane.environment}" if lane.environment else "function"
@@ -229,7 +236,8 @@ class _Drawing:
                 self._below.append(_line(x, y + 8, x, text_y - 1, 'stroke="currentColor" stroke-opacity=".3"'))
                 sign = ("✗ " if mark.is_failure else "✓ ") if mark.is_end else ""
                 weight = ' font-weight="600"' if mark.is_end else ""
-                parts.append(_text(left + 3, text_y, f"{sign}{words}", f'{colour} font-size="10"{weight}'))
+                style = f'{colour} font-size="10"{weight}'
+                parts.append(_words_beside(x, left, text_y, f"{sign}{words}", style))
             else:
                 parts.append(_line(x, y - 8, x, y + 8, 'stroke="currentColor" stroke-opacity=".5"'))
             self._above.append(_group(parts, f"{of_seconds(mark.place[0])} s: {mark.words}"))
@@ -320,8 +328,8 @@ class _Drawing:
         rows, placed = _Rows(len(flags)), []
         for flag in flags:
             x = self._x(flag.place)
-            width = _width(flag.words, 11.5) + 22
-            left = min(x, WIDTH - width - 4)
+            width = _width(flag.words, 12.5) + 20
+            left = _beside(x, width)
             placed.append((flag, x, left, rows.place(left, left + width) or 0))
         top = self._y
         self._y += 17 * len(rows)
@@ -336,7 +344,8 @@ class _Drawing:
             head = (
                 f'<polygon points="{x:.1f},{y - 9:.1f} {x + 11:.1f},{y - 5:.1f} {x:.1f},{y - 1:.1f}" fill="{_FLAG}"/>'
             )
-            text = _text(left + 14, y, flag.words, 'font-weight="600" font-size="11.5"')
+            style = 'font-weight="600" font-size="11.5"'
+            text = _words_beside(x, left, y, flag.words, style, 14)
             self._above.append(_group([head, text], f"{flag.step}\n{of_seconds(flag.place[0])} s: {flag.words}"))
 
     def _note(self, words: str) -> None:
@@ -393,6 +402,18 @@ def _gathered(marks: Sequence[Mark]) -> list[Mark]:
         else:
             other.words = f"{other.words}\n{mark.words}"
     return [*found.values()]
+
+
+def _beside(x: float, width: float) -> float:
+    """Return where the room for words begins: at what they are about, or before it where there is too little after."""
+    return x if x + width <= WIDTH - 4 else max(x - width, 0.0)
+
+
+def _words_beside(x: float, left: float, y: float, words: str, style: str, shift: float = 3.0) -> str:
+    """Return words after what they are about, or before it if their room begins there."""
+    if left < x:
+        return _text(x - 5, y, words, f'text-anchor="end" {style}')
+    return _text(x + shift, y, words, style)
 
 
 def _width(text: str, size: float = 11.0) -> float:

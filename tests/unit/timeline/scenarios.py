@@ -4,45 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from attrs import frozen
-
-from lambdasim import Faults, RedrivePolicy, Simulation
-from lambdasim.clock import Kind
+from lambdasim import RedrivePolicy, Scripted, Simulation
 
 WORDS: Final = "SQS delivers it once more, though it is in flight"
-
-
-@frozen
-class Choice:
-    """What the trace holds of a choice that was not the default."""
-
-    point: str
-    owner: str
-    subject: str
-    words: str
-    text: str
-
-
-CHOSEN: Final = Kind("choice made", lambda choice, _: (choice.subject, {}), lambda _, messages: messages)
-OPERATED: Final = Kind("operation", lambda run, text: (run.function.name, {"text": text}), brief=lambda _, text: text)
-
-
-class DuplicateOnce:
-    """Lets the first message be delivered again at once, and says so in the trace."""
-
-    def __init__(self) -> None:
-        self.sim: Any = None
-        self.is_done = False
-
-    def choose(self, point: Any, options: Any) -> int:
-        if point.name != "sqs.duplicate" or self.is_done:
-            return 0
-        self.is_done = True
-        (queue,) = self.sim.queues
-        message = queue.messages[0]
-        choice = Choice("sqs.duplicate", queue.arn, message.label, WORDS, f"duplicate {message.label} @0")
-        self.sim.trace.add((self.sim.now_us, CHOSEN, choice, (message,)))
-        return 1
 
 
 def poison() -> Simulation:
@@ -61,32 +25,19 @@ def poison() -> Simulation:
     return sim
 
 
-def race(messages: int = 1) -> Simulation:
+def race(messages: int = 1, script: str = "duplicate orders#1 @0") -> Simulation:
     """Two deliveries of a message run at once, and both find nothing done."""
-    choices = DuplicateOnce()
-    sim = choices.sim = Simulation(
-        execution="interleaved", faults=Faults(duplicate_probability=0.5), choices=choices, trace=None
-    )
-    done, charges = sim.remote(set(), latency=0.001), sim.remote([], latency=0.001)
+    sim = Simulation(execution="interleaved", pace=0.001, choices=Scripted(script), trace=None)
+    done, charges = sim.remote(set()), sim.remote([])
 
-    def note(context: Any, text: str) -> None:
-        (run,) = [run for run in charge.invocations if run.request_id == context.aws_request_id]
-        sim.trace.add((sim.now_us, OPERATED, run, text))
-
-    def handle(event: Any, context: Any) -> None:
+    def handle(event: Any, context: object) -> None:
         for record in event["Records"]:
-            order = record["body"]
-            is_done = order in done
-            note(context, f"{order!r} in set -> {is_done}")
-            if not is_done:
-                charges.append(order)
-                note(context, f"list.append({order!r})")
-                done.add(order)
-                note(context, f"set.add({order!r})")
+            if record["body"] not in done:
+                charges.append(record["body"])
+                done.add(record["body"])
 
     orders = sim.create_queue("orders")
-    charge = sim.create_function("charge", handle)
-    sim.create_event_source_mapping(orders, charge)
+    sim.create_event_source_mapping(orders, sim.create_function("charge", handle))
     for number in range(1, messages + 1):
         orders.send_message(f"o-{number}")
     sim.run()

@@ -138,8 +138,16 @@ def test_what_follows_at_one_instant_stands_side_by_side():
 def test_flag_says_the_choice_in_words():
     """With the text to play it again as a title."""
     svg = race().timeline().to_svg()
-    assert WORDS in svg
-    assert f"<title>duplicate orders#1 @0\n0 s: {WORDS}</title>" in svg
+    assert f">orders#1: {WORDS}</text>" in svg
+    assert f"<title>duplicate orders#1 @0\n0 s: orders#1: {WORDS}</title>" in svg
+
+
+def test_narrowed_picture_knows_the_mapping_of_a_batch_with_others():
+    """The first of the batch is none of those that it is about."""
+    sim = race(3)
+    svg = sim.timeline(messages="orders#3").to_svg()
+    assert "orders → charge" in svg
+    assert svg.count("<polygon") == 2  # the tip at the invocation, and the legend
 
 
 def test_operations_and_ends_stand_below_their_invocation():
