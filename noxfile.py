@@ -42,8 +42,10 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def pictures(session: nox.Session) -> None:
-    """Draw the pictures of docs/validation.md again, by running its programs."""
-    session.install("-e", ".[planning]")
+    """Draw the pictures of the documents again, by running their programs."""
+    session.install("-e", ".[planning,testing]")
+    with Path("docs/pictures/race.svg").open("w", encoding="utf-8") as race:
+        session.run("python", "docs/examples/race.py", stdout=race)
     page = Path("docs/validation.md").read_text(encoding="utf-8")
     for program in re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
         session.run("python", "-c", program)
