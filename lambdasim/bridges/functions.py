@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from lambdasim.bridges.asking import Answer, Asked, check_length, check_pattern, check_revision, check_word
 from lambdasim.bridges.deployments import (
@@ -43,6 +43,7 @@ from lambdasim.errors.lambda_ import (
     InvalidParameterValueException,
     TooManyRequestsException,
     UnknownOperationException,
+    ValidationException,
 )
 from lambdasim.esm import EventSourceMapping
 from lambdasim.lambda_ import (
@@ -113,11 +114,22 @@ class LambdaService:
         region = call.region or simulation.region
         _, endpoint = simulation._endpoint(region, simulation.account_id)
         try:
-            return act(Asked(simulation, endpoint, region, call.parameters))
+            return act(Asked(simulation, endpoint, region, _Given(call.parameters)))
         except TooManyRequestsException as error:
             if error.reason is not None and error.reason.endswith(_RATE):  # it is that of a second (LAM-211)
                 vars(error)["retryAfterSeconds"] = "1"
             raise
+
+
+class _Given(dict[str, Any]):
+    """The parameters of a call. What has to be there and is not, AWS takes for null."""
+
+    def __missing__(self, name: str) -> Any:
+        msg = (
+            f"1 validation error detected: Value null at '{name[0].lower()}{name[1:]}' failed to satisfy constraint: "
+            "Member must not be null"
+        )
+        raise ValidationException(msg)
 
 
 class Functions:
@@ -154,7 +166,7 @@ class Functions:
 
     def create_function(self, asked: Asked) -> Answer:
         """Make a function; the answer shows it while it is being made."""
-        reference = parse_reference(asked.parameters["FunctionName"])
+        reference = parse_reference(asked.parameters["FunctionName"], is_new=True)
         code, name = asked.parameters["Code"], reference.name
         details = configuration_of(asked, {}, is_new=True)
         kept = details["details"]
@@ -301,7 +313,7 @@ class Functions:
         """Let an alias stand for something else."""
         function, name = asked.function(), asked.parameters["Name"]
         check_length("description", asked.get("Description", ""), DESCRIPTION_MAX)
-        check_revision(asked.get("RevisionId"), function.get_alias(name).revision_id)
+        check_revision(asked.get("RevisionId"), function._alias_to_change(name).revision_id)
         weights = _weights_of(asked) if "RoutingConfig" in asked.parameters else NOT_GIVEN
         found = function.update_alias(
             name,
@@ -353,12 +365,14 @@ class TagsOfAll:
 
     def tag_resource(self, asked: Asked) -> Answer:
         """Add tags."""
-        self._resource(asked).tag_resource(asked.parameters["Tags"])
+        tags = asked.parameters["Tags"]
+        self._resource(asked).tag_resource(tags)
         return {}
 
     def untag_resource(self, asked: Asked) -> Answer:
         """Remove tags."""
-        self._resource(asked).untag_resource(asked.parameters["TagKeys"])
+        keys = asked.parameters["TagKeys"]
+        self._resource(asked).untag_resource(keys)
         return {}
 
     def list_tags(self, asked: Asked) -> Answer:
