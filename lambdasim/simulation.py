@@ -20,7 +20,16 @@ from lambdasim.esm.limits import MAPPING_SETTINGS, ProvisionedModel
 from lambdasim.esm.mapping import ListEventSourceMappingsResult, MappingConfiguration, check_numbers, refuse_others
 from lambdasim.faults import GROUPS, Faults, async_part, esm_part, lambda_part, sqs_part
 from lambdasim.filtering.criteria import parse_criteria
-from lambdasim.lambda_ import AsyncFaults, Function, InvokeResult, LambdaFaults, LambdaLimits, PriceBook, RpsModel
+from lambdasim.lambda_ import (
+    AsyncFaults,
+    Function,
+    InvokeResult,
+    LambdaConfig,
+    LambdaFaults,
+    LambdaLimits,
+    PriceBook,
+    RpsModel,
+)
 from lambdasim.lambda_.destinations import Attributes, Deliver
 from lambdasim.lambda_.fibers import greenlets
 from lambdasim.lambda_.limits import FUNCTION_SETTINGS, DurationLike
@@ -46,7 +55,7 @@ T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
 _WORK: Final = Priority.WORK.value
-SETTINGS: Final = (*QUEUE_SETTINGS, RpsModel, *FUNCTION_SETTINGS, *MAPPING_SETTINGS, PriceBook)
+SETTINGS: Final = (*QUEUE_SETTINGS, LambdaConfig, RpsModel, *FUNCTION_SETTINGS, *MAPPING_SETTINGS, PriceBook)
 
 
 @runtime_checkable
@@ -447,6 +456,11 @@ class Simulation:
         if faults is not None and not isinstance(faults, LambdaFaults | AsyncFaults):
             msg = f"faults={faults!r} of function {function_name!r}: give Faults or LambdaFaults"
             raise UsageError(msg)
+        if isinstance(faults, LambdaFaults):
+            for name in ("call_error", "call_throttled", "call_lost"):
+                if getattr(faults, name):
+                    msg = f"{name} of function {function_name!r}: calls are those of all; give it to the simulation"
+                    raise UsageError(msg)
         _, endpoint = self._endpoint(region or self.region, account_id or self.account_id)
         return endpoint.create_function(
             function_name,

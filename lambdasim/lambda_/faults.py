@@ -57,6 +57,10 @@ class LambdaFaults:
     crash: float = field(default=0.0, validator=_probability)  #: the process ends in the middle
     crash_at: tuple[float, ...] = field(default=(0, 0.5, 1), validator=_fractions)  #: at these shares of a duration
     response_lost: float = field(default=0.0, validator=_probability)  #: the work is done, the caller gets a 500
+    # of calls through clients, whichever they are; of a simulation only
+    call_error: float = field(default=0.0, validator=_probability)  #: refused with 500
+    call_throttled: float = field(default=0.0, validator=_probability)  #: refused with 429
+    call_lost: float = field(default=0.0, validator=_probability)  #: the call has its effect, the answer never comes
 
 
 @frozen(kw_only=True)
