@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from lambdasim.clock import Clock
 from lambdasim.clock.choices import Lots
@@ -14,8 +14,6 @@ from lambdasim.lambda_.concurrency import CALLER_RATE
 from lambdasim.units import Duration, seconds
 
 T = TypeVar("T")
-
-_POINTS: Final = ("call_error", "call_throttled", "call_lost")
 
 
 class Calls:
@@ -35,7 +33,12 @@ class Calls:
         self._clock = clock
         latency_us = seconds(latency, name="call_latency_s")
         self._half_us, self._rest_us = latency_us // 2, latency_us - latency_us // 2
-        weights = {} if faults is None else {f"lambda.{name}": getattr(faults, name) for name in _POINTS}
+        faults = LambdaFaults() if faults is None else faults
+        weights = {
+            "lambda.call_error": faults.call_error,
+            "lambda.call_throttled": faults.call_throttled,
+            "lambda.call_lost": faults.call_lost,
+        }
         self._lots = Lots(clock, owner, weights)
 
     def make(self, act: Callable[[], T], *, is_point: bool) -> T:
