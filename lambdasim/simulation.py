@@ -612,7 +612,7 @@ class Simulation:
         """Return a real boto3 resource of the same kind; boto3 has one of `sqs`."""
         return _bridges().resource(self._bridge, service_name, **options)
 
-    def patch_boto3(self, *, others: bool = True, sleep: bool = False) -> Patching:
+    def patch_boto3(self, *, others: bool = True, sleep: bool = False, threads: bool = False) -> Patching:
         """
         Let this simulation answer SQS and Lambda for every botocore client of the process, whenever it was made.
 
@@ -621,10 +621,12 @@ class Simulation:
         Args:
             others: Whether calls to other services go where they would have gone; if not, they are refused.
             sleep: Whether `time.sleep` lets simulated time pass, too.
+            threads: Whether threads that are started may call clients: one runs at a time, in an order that is the same
+                in every run. Their sleeps are simulated, as with *sleep*.
         Raises:
             UsageError: boto3 is not installed.
         """
-        return cast("Patching", _bridges().Patch(self._bridge, others=others, sleep=sleep))
+        return cast("Patching", _bridges().Patch(self._bridge, others=others, sleep=sleep, threads=threads))
 
     def create_event_source_mapping(
         self,
