@@ -1,4 +1,4 @@
-"""The entries of the house: `nox` for lint, types and tests, `nox -s docs` and `nox -s bench` for the rest."""
+"""The entries of the house: `nox` for lint, types and tests; `nox -l` lists the rest, as `nox -s docs`."""
 
 import re
 from pathlib import Path
@@ -29,6 +29,14 @@ def tests(session: nox.Session) -> None:
     """Run the test-suite, on each supported Python that is here: `nox -s tests-3.12 -- -k visibility`."""
     session.install("-e", ".[dev]")
     session.run("pytest", "-n", "auto", *session.posargs)
+
+
+@nox.session
+def old_clients(session: nox.Session) -> None:
+    """Call Lambda and SQS with clients of boto3 as they were in 2024."""
+    session.install("-e", ".[dev]")
+    session.install("boto3==1.34.162")
+    session.run("pytest", "tests/unit/bridges", *map(str, sorted(Path("tests/conformance").glob("test_boto3_*.py"))))
 
 
 @nox.session

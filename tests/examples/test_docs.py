@@ -28,6 +28,7 @@ from matplotlib.figure import Figure
 
 import lambdasim
 from lambdasim import workload
+from lambdasim.bridges import calls
 from lambdasim.lambda_ import Context
 from lambdasim.simulation import SETTINGS
 from tests.unit.test_layers import MAY_IMPORT, OPEN_TO_ALL
@@ -379,7 +380,7 @@ def test_each_choice_point_is_listed() -> None:
 def test_each_choice_point_of_functions_is_listed() -> None:
     """The page on Lambda has a row for each choice point of a function, its events included."""
     text = sections(prose(ROOT / "docs" / "lambda.md"))["Choice points"]
-    source = inspect.getsource(lambdasim.lambda_.faults) + inspect.getsource(lambdasim.lambda_.admission)
+    source = "".join(map(inspect.getsource, (lambdasim.lambda_.faults, lambdasim.lambda_.admission, calls)))
     points = set(re.findall(r'"((?:lambda|async)\.\w+)"', source))
-    assert 15 == len(points)
+    assert 18 == len(points)
     assert points == set(re.findall(r"^\| `((?:lambda|async)\.\w+)` \|", text, re.MULTILINE))
