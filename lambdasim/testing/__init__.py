@@ -1,0 +1,92 @@
+"""
+For tests of what runs on queues and functions: laws, and strategies of Hypothesis.
+
+Names are loaded when they are asked for, so that nobody needs an extra for what goes without.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from lambdasim.testing.laws import (
+        Law,
+        all_laws,
+        check_laws,
+        effect_exactly_once,
+        failures_come_back,
+        no_message_lost,
+        no_run_after_deletion,
+        nothing_dead_unrun,
+        order_within_group,
+    )
+    from lambdasim.testing.strategies import (
+        arrival_times,
+        fault_settings,
+        function_configurations,
+        mapping_configurations,
+        message_attributes,
+        message_batches,
+        message_bodies,
+        messages,
+        queue_configurations,
+        sqs_events,
+    )
+
+_HOMES: Final = {
+    "Law": "laws",
+    "all_laws": "laws",
+    "arrival_times": "strategies",
+    "check_laws": "laws",
+    "effect_exactly_once": "laws",
+    "failures_come_back": "laws",
+    "fault_settings": "strategies",
+    "function_configurations": "strategies",
+    "mapping_configurations": "strategies",
+    "message_attributes": "strategies",
+    "message_batches": "strategies",
+    "message_bodies": "strategies",
+    "messages": "strategies",
+    "no_message_lost": "laws",
+    "no_run_after_deletion": "laws",
+    "nothing_dead_unrun": "laws",
+    "order_within_group": "laws",
+    "queue_configurations": "strategies",
+    "sqs_events": "strategies",
+}
+
+__all__ = [
+    "Law",
+    "all_laws",
+    "arrival_times",
+    "check_laws",
+    "effect_exactly_once",
+    "failures_come_back",
+    "fault_settings",
+    "function_configurations",
+    "mapping_configurations",
+    "message_attributes",
+    "message_batches",
+    "message_bodies",
+    "messages",
+    "no_message_lost",
+    "no_run_after_deletion",
+    "nothing_dead_unrun",
+    "order_within_group",
+    "queue_configurations",
+    "sqs_events",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load the module that has a name."""
+    if name not in _HOMES:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """Return the public names."""
+    return sorted(__all__)
