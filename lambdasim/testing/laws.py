@@ -87,13 +87,13 @@ def effect_exactly_once(
     The law raises `AssertionError`: it says which key happened how often, and names the messages whose body or id is
     that key, or which should lead to it.
     """
-    if expected is not None and not callable(expected):
+    if isinstance(expected, Iterable):
         expected = list(expected)
 
     def exactly_once(sim: Simulation) -> None:
         lives = _read(sim).lives_of(None)
         tally = _Tally()
-        for effect in effects() if callable(effects) else effects:
+        for effect in effects if isinstance(effects, Iterable) else effects():  # what is remote can be called, too
             tally.entry(effect if key is None else key(effect)).count += 1
         if callable(expected):
             for life in lives:
@@ -573,7 +573,7 @@ def _deliveries(count: int) -> str:
 
 
 def _at(at_us: int | None) -> str:
-    return "" if at_us is None else f"at {at_us / MICROSECONDS:g} s"
+    return "" if at_us is None else f"at {f'{at_us / MICROSECONDS:.6f}'.rstrip('0').rstrip('.')} s"
 
 
 def _name_of(law: Law) -> str:
