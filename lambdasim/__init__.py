@@ -1,6 +1,6 @@
 """Amazon SQS and AWS Lambda in memory, on simulated time."""
 
-from lambdasim.clock import Benign, Clock, Seeded
+from lambdasim.clock import Benign, Clock, Scripted, Seeded
 from lambdasim.esm import (
     BackoffModel,
     BatchWindowModel,
@@ -65,6 +65,7 @@ __all__ = [
     "RuntimeModel",
     "ScalingModel",
     "ScalingRate",
+    "Scripted",
     "Seeded",
     "Simulation",
     "SqsConfig",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from attrs import field, frozen
+from typing import Any, Self
+
+from attrs import field, fields, frozen
 
 from lambdasim.esm.faults import EsmFaults
 from lambdasim.lambda_.faults import AsyncFaults, LambdaFaults
@@ -36,6 +38,21 @@ class Faults(SqsFaults, LambdaFaults):
     esm_retry_delay: float = field(default=0.0, validator=number(0, 1))  #: see `EsmFaults.retry_delay`
     window: float = field(default=0.0, validator=number(0, 1))  #: see `EsmFaults.window`
     disabled_by_lambda: float = field(default=0.0, validator=number(0, 1))  #: see `EsmFaults.disabled_by_lambda`
+
+    @classmethod
+    def permitted(cls) -> Self:
+        """
+        Return all that AWS permits, for choosers that explore; what it forbids on FIFO queues is not asked there.
+
+        Sizes are those of `at_least_once` (SQS-641), every probability is a hundredth. A run at whose points option 0
+        is always taken is the run without faults.
+        """
+        odds: dict[str, Any] = {
+            entry.name: 0.01
+            for entry in fields(cls)
+            if entry.default == 0.0 and isinstance(entry.default, float) and entry.name != "approx_noise"
+        }
+        return cls(**odds, reorder_window=10, short_poll_shards=4, short_poll_sample=3, poll_wakeup="random")
 
     @property
     def asynchronous(self) -> AsyncFaults:

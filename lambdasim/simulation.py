@@ -11,7 +11,18 @@ from typing import Any, Final, Protocol, TypeVar, Unpack, cast, runtime_checkabl
 
 from attrs import evolve
 
-from lambdasim.clock import Chooser, Clock, Priority, Record, Subscription, Task, Timer, Trace
+from lambdasim.clock import (
+    Choice,
+    Chooser,
+    Clock,
+    Priority,
+    Record,
+    Subscription,
+    Task,
+    Timer,
+    Trace,
+    script_of,
+)
 from lambdasim.errors import ResponseLostError, UsageError
 from lambdasim.errors.lambda_ import InvalidParameterValueException, ResourceNotFoundException
 from lambdasim.errors.sqs import QueueDoesNotExist, RequestThrottled
@@ -150,6 +161,8 @@ class Simulation:
         execution: `"plain"`: a handler runs whole at the instant at which it starts; `"interleaved"`: it is suspended
             where it sleeps, calls a service or touches something remote.
         trace: How many records are kept; None for all, 0 for none.
+        pace: Seconds that each place takes at least where an interleaved handler is suspended: calls of services,
+            operations on remote things, checkpoints.
     Raises:
         UsageError: A value that means nothing here.
 
@@ -176,6 +189,7 @@ class Simulation:
         settings: Iterable[object] = (),
         execution: str = "plain",
         trace: int | None = 10_000,
+        pace: Duration = 0,
     ) -> None:
         if faults is not None and not isinstance(faults, GROUPS):
             msg = f"faults={faults!r}: give Faults, such as Faults(duplicate_probability=0.05)"
@@ -196,10 +210,13 @@ class Simulation:
             msg = f"choices={choices!r} cannot choose; give an object with choose(point, options), such as Seeded(1)"
             raise UsageError(msg)
         self.clock = Clock(seed=seed, start=start, choices=choices, trace=trace)
+        self.clock.pace_us = seconds(pace, name="pace")
         if execution == "interleaved":
             greenlets()  # which says what is missing, if anything is
             self.clock.interleave()
         self.prices = self._settings.get(PriceBook)
+        if faults is None and getattr(choices, "explores", False):
+            faults = Faults.permitted()
         self.faults = faults
         self.execution = execution
         self._registry = Registry(self.clock)
@@ -570,7 +587,7 @@ class Simulation:
             ),
         )
 
-    def remote(self, obj: T, latency: Duration = 0) -> T:
+    def remote(self, obj: T, latency: Duration = 0, name: str | None = None) -> T:
         """
         Return *obj* as it is behind a wire.
 
@@ -579,8 +596,9 @@ class Simulation:
         Args:
             obj: A dict, a list, a set, a fake of a service, anything.
             latency: Seconds that each operation takes, half of them before its effect.
+            name: What stories call it; the name of its class when not given.
         """
-        return cast("T", Remote(obj, Wire(self.clock, latency)))
+        return cast("T", Remote(obj, Wire(self.clock, latency, name)))
 
     def client(self, service_name: str, **options: Any) -> Any:
         """
@@ -808,6 +826,20 @@ class Simulation:
     def trace(self) -> Trace:
         """What happened: `records` (the newest) and `to_json_lines()`."""
         return self.clock.trace
+
+    @property
+    def departures(self) -> tuple[Choice, ...]:
+        """What was chosen otherwise than by default, so far and in order."""
+        return tuple(self.clock.questions.departures)
+
+    @property
+    def script(self) -> str:
+        """
+        The departures as text, such as `duplicate orders#1 @0; crash charge#2 @0.002`.
+
+        `Simulation(choices=Scripted(text))` takes them again, on whatever of it is still asked (SQS-640).
+        """
+        return script_of(self.clock.questions.departures)
 
     def subscribe(self, observer: Callable[[Record], object]) -> Subscription:
         """

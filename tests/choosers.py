@@ -14,3 +14,8 @@ class Says:
     def choose(self, point, options):
         self.asked.append((point.name, point.owner, len(options)))
         return self.answers.pop(0) if point.name == self.name and self.answers else 0
+
+
+def happened(sim):
+    """Return the lines of the trace, without those that say which choices were made."""
+    return [record.to_json() for record in sim.trace.records if record.kind != "choice made"]

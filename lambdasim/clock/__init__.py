@@ -1,6 +1,15 @@
 """Simulated time and everything that must be the same in every run. Knows nothing of AWS."""
 
-from lambdasim.clock.choices import Benign, ChoicePoint, Chooser, Seeded
+from lambdasim.clock.choices import (
+    CHOSEN,
+    Benign,
+    Choice,
+    ChoicePoint,
+    Chooser,
+    Scripted,
+    Seeded,
+    script_of,
+)
 from lambdasim.clock.clock import Clock, Priority, Timer
 from lambdasim.clock.identifiers import Identifiers, Series
 from lambdasim.clock.streams import Streams
@@ -8,7 +17,9 @@ from lambdasim.clock.tasks import Signal, Task
 from lambdasim.clock.trace import Kind, Record, Subscription, Trace
 
 __all__ = [
+    "CHOSEN",
     "Benign",
+    "Choice",
     "ChoicePoint",
     "Chooser",
     "Clock",
@@ -16,6 +27,7 @@ __all__ = [
     "Kind",
     "Priority",
     "Record",
+    "Scripted",
     "Seeded",
     "Series",
     "Signal",
@@ -24,4 +36,5 @@ __all__ = [
     "Task",
     "Timer",
     "Trace",
+    "script_of",
 ]

@@ -26,7 +26,7 @@ from enum import IntEnum
 from heapq import heapify, heappop, heappush
 from typing import Any, Final, Protocol, TypeVar
 
-from lambdasim.clock.choices import Benign, Chooser, Seeded
+from lambdasim.clock.choices import Benign, Chooser, Questions, Seeded
 from lambdasim.clock.identifiers import Identifiers
 from lambdasim.clock.streams import Streams
 from lambdasim.clock.tasks import Signal, Task
@@ -102,8 +102,12 @@ class Suspendable(Protocol):
         """Whether who asks runs on that stack."""
         ...
 
-    def point(self, duration_us: int = 0) -> None:
-        """Go on after so many microseconds; others run in between."""
+    def point(self, duration_us: int = 0, before: str = "") -> None:
+        """Go on after so many microseconds, before that which is said in words; others run in between."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Take down what it has just done to the world outside."""
         ...
 
     def sleep(self, duration: Duration) -> None:
@@ -155,6 +159,9 @@ class Clock:
         self.identifiers = Identifiers(seed)
         self.choices: Chooser = Benign() if choices is None else choices
         self._lots: Chooser | None = choices
+        self.questions = Questions(self)
+        self._has_ties = bool(getattr(choices, "ties", False))
+        self.pace_us = 0  #: what each scheduling point of an interleaved handler takes at least
         self.trace = Trace(trace, self.raise_soon)
         self._agenda: list[Entry] = []
         self._background: list[Entry] = []
@@ -413,7 +420,10 @@ class Clock:
         if until_us is None:
             self._enter("run")
             try:
-                self._drain(_NEVER)
+                if self._has_ties:
+                    self._drain_by_choice(_NEVER)
+                else:
+                    self._drain(_NEVER)
             finally:
                 self._running = False
             self._check_tasks()
@@ -464,7 +474,10 @@ class Clock:
         self._enter("run")
         try:
             while True:
-                self._drain(until_us)
+                if self._has_ties:
+                    self._drain_by_choice(until_us)
+                else:
+                    self._drain(until_us)
                 if self._background_due > until_us:
                     break
                 # Only background events are left up to there; each may put others on the agenda.
@@ -550,11 +563,46 @@ class Clock:
         """Run the first entry of a heap by itself."""
         self._running = True
         try:
-            entry = heappop(heap)
-            self._background_due = self._background[0][0] if self._background else _NEVER
-            self._call_entry(entry)
+            self._take_first(heap)
         finally:
             self._running = False
+
+    def _take_first(self, heap: list[Entry]) -> None:
+        entry = self._choose_entry(heap) if self._has_ties and heap is self._agenda else heappop(heap)
+        self._background_due = self._background[0][0] if self._background else _NEVER
+        self._call_entry(entry)
+
+    def _drain_by_choice(self, until_us: int) -> None:
+        """Do what `_drain` does where it is asked who goes first of those that are ready."""
+        while self._agenda:
+            heap = self._next_heap(include_background=False)
+            if heap is None or heap[0][0] > until_us:
+                return
+            self._take_first(heap)
+
+    def _choose_entry(self, heap: list[Entry]) -> Entry:
+        """Take one of the first entries of an instant and class, whichever the chooser names (`clock.tie`)."""
+        first = heappop(heap)
+        at_us, priority = first[:2]
+        if priority not in _TIES or first[3] is _raise:
+            return first
+        ready = [first]
+        while heap and heap[0][:2] == (at_us, priority) and heap[0][2] < _ORDERED and len(ready) < _TIES_MAX:
+            entry = heappop(heap)
+            if entry[3] is not None or entry[4].action is not None:
+                ready.append(entry)
+        if len(ready) < 2:
+            return first
+        taken, now_us, self.now_us = None, self.now_us, at_us
+        try:
+            options = [_describe(entry) for entry in ready]
+            taken = ready[self.questions.ask("clock.tie", "", 1 - 1 / len(ready), options, "")]
+        finally:
+            self.now_us = now_us
+            for entry in ready:
+                if entry is not taken:
+                    heappush(heap, entry)
+        return taken
 
     def _call_entry(self, entry: Entry) -> None:
         at_us, priority, _, action, argument = entry
@@ -596,6 +644,29 @@ class Clock:
             f"{getattr(action, '__qualname__', action)!s}"
         )
         raise SimulationStalledError(msg)
+
+
+_ORDERED: Final = 1 << 30  # numbers from here on are orders of owners, which are no accident
+_TIES_MAX: Final = 8  # of those that are ready at an instant, so many are told apart
+_TIES: Final = frozenset(
+    priority.value
+    for priority in (Priority.COMPLETION, Priority.TIMEOUT, Priority.RESULT, Priority.RETRY, Priority.WORK)
+)
+
+
+def _describe(entry: Entry) -> str:
+    """Return in words what an entry of the agenda is."""
+    action, argument = entry[3:]
+    if action is None:
+        action, argument = argument.action, argument.argument
+    if action is _call:
+        action = argument[0]
+    for one in (argument, getattr(action, "__self__", None)):
+        label = getattr(one, "label", None)
+        if isinstance(label, str):
+            return label
+    name: str = getattr(action, "__qualname__", type(action).__name__)
+    return name
 
 
 @types.coroutine

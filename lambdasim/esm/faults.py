@@ -8,7 +8,7 @@ from typing import Final
 from attrs import field, fields, frozen
 
 from lambdasim.clock import Clock
-from lambdasim.clock.choices import Lots
+from lambdasim.clock.choices import Labelled, Lots
 from lambdasim.settings import number
 
 _probability: Final = number(0, 1)
@@ -42,9 +42,9 @@ class EsmLuck:
 
     __slots__ = ("_lots", "is_any")
 
-    def __init__(self, faults: EsmFaults, clock: Clock, owner: str) -> None:
+    def __init__(self, faults: EsmFaults, clock: Clock, owner: str, label: str = "") -> None:
         weights = {f"esm.{entry.name}": getattr(faults, entry.name) for entry in fields(EsmFaults)}
-        self._lots = Lots(clock, owner, weights)
+        self._lots = Lots(clock, owner, weights, label)
         self.is_any = any(weights.values())
 
     @property
@@ -67,32 +67,37 @@ class EsmLuck:
             return usual
         return (usual, 1, could // 2)[self._lots.ask("esm.split_receive", ("all it can get", "1", "half"))]
 
-    def loses_poller(self, when: str) -> bool:
-        """Ask whether a slot dies: after a receive, or before its delete."""
-        return self._lots.ask("esm.poller_lost", ("none", f"lost {when}")) == 1
+    def _ask_of(self, messages: Sequence[Labelled], name: str, options: Sequence[str]) -> int:
+        """Ask about a batch, which goes by its first message."""
+        return self._lots.ask(name, options, messages[0] if messages else None, messages)
 
-    def refused_entry(self, count: int) -> int | None:
+    def loses_poller(self, when: str, messages: Sequence[Labelled] = ()) -> bool:
+        """Ask whether a slot dies: after a receive, or before its delete."""
+        return self._ask_of(messages, "esm.poller_lost", ("none", f"lost {when}")) == 1
+
+    def refused_entry(self, messages: Sequence[Labelled]) -> int | None:
         """Ask which entry of a delete is refused; None: none."""
-        choice = self._lots.ask("esm.delete_fails", ["none", *(f"entry {number}" for number in range(1, count + 1))])
+        options = ["none", *(f"that of {message.label} refused" for message in messages)]
+        choice = self._ask_of(messages, "esm.delete_fails", options)
         return choice - 1 if choice else None
 
-    def fails_attempt(self) -> bool:
+    def fails_attempt(self, messages: Sequence[Labelled] = ()) -> bool:
         """Ask whether Lambda fails at an attempt."""
-        return self._lots.ask("esm.system_error", ("none", "500")) == 1
+        return self._ask_of(messages, "esm.system_error", ("none", "500")) == 1
 
     def overshoots(self) -> bool:
         """Ask whether a slot that should retire lives for one more turn."""
         return self._lots.ask("esm.overshoot", ("retires", "one more turn")) == 1
 
-    def delay_us(self, usual_us: int) -> int:
+    def delay_us(self, usual_us: int, messages: Sequence[Labelled] = ()) -> int:
         """Ask how long a retry of a throttled batch waits."""
-        choice = self._lots.ask("esm.retry_delay", ("as it is", "half", "one and a half"))
+        choice = self._ask_of(messages, "esm.retry_delay", ("as it is", "half", "one and a half"))
         return (usual_us, usual_us // 2, usual_us * 3 // 2)[choice]
 
-    def waits_as_on_quiet_queue(self) -> bool:
+    def waits_as_on_quiet_queue(self, messages: Sequence[Labelled] = ()) -> bool:
         """Ask whether a batch waits for whole receives."""
-        return self._lots.ask("esm.window", ("as set", "as on a quiet queue")) == 1
+        return self._ask_of(messages, "esm.window", ("as set", "as on a quiet queue")) == 1
 
-    def denies_access(self) -> bool:
+    def denies_access(self, messages: Sequence[Labelled] = ()) -> bool:
         """Ask whether Lambda does not let the mapping go on."""
-        return self._lots.ask("esm.disabled_by_lambda", ("none", "access denied")) == 1
+        return self._ask_of(messages, "esm.disabled_by_lambda", ("none", "access denied")) == 1

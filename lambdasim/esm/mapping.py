@@ -248,7 +248,7 @@ class EventSourceMapping:
         self._is_settling = False
         self._transition: Timer | None = None
         self._filters_set = filters
-        luck = EsmLuck(EsmFaults() if faults is None else faults, self.clock, self._arn)
+        luck = EsmLuck(EsmFaults() if faults is None else faults, self.clock, self._arn, self.label)
         self._pollers = Pollers(
             self,
             scaling=settings.get(ScalingModel),
@@ -275,6 +275,11 @@ class EventSourceMapping:
         config = self.queue.config
         account_id = self.function.arn.split(":")[4]
         return f"arn:{config.partition}:lambda:{config.region}:{account_id}:event-source-mapping:{self.uuid}"
+
+    @property
+    def label(self) -> str:
+        """A short name: `orders->charge`."""
+        return f"{self.queue.name}->{self.function.name}"
 
     @property
     def function_arn(self) -> str:

@@ -727,7 +727,7 @@ class Pollers:
             self._become_active(now_us)
         if self._is_eager:
             self._note_demand(now_us)
-        if self._luck is not None and self._luck.loses_poller("after a receive"):
+        if self._luck is not None and self._luck.loses_poller("after a receive", flight.messages):
             if slot.state is SlotState.GATHERING:
                 self._stop_gathering(slot)
             self.held -= count
@@ -830,7 +830,7 @@ class Pollers:
             slot.state = SlotState.GATHERING
             slot.window_end_us = plan_window_end(now_us, slot.previous_end_us, terms.window_us, self._window)
             slot.waits_whole = self._window.mode == "low_traffic_20s" or (
-                self._luck is not None and self._luck.waits_as_on_quiet_queue()
+                self._luck is not None and self._luck.waits_as_on_quiet_queue(flight.messages)
             )
             ends_us = now_us + self._quiet_wait_us if slot.waits_whole else slot.window_end_us
             slot.window_timer = self.clock.timer(ends_us, self._on_window_end, slot, priority=_RESULT)
@@ -962,11 +962,11 @@ class Pollers:
         if terms.target.is_gone and not self.mapping.find_again(terms):
             self._fail_for_good(slot)
             return
-        if self._luck is not None and self._luck.denies_access():
+        if self._luck is not None and self._luck.denies_access(slot.messages):
             self._fail_for_good(slot)
             return
         slot.state = SlotState.INVOKING
-        if self._luck is not None and self._luck.fails_attempt():
+        if self._luck is not None and self._luck.fails_attempt(slot.messages):
             self._on_throttle(slot, now_us)
             return
         self.in_flight += 1
@@ -1088,7 +1088,7 @@ class Pollers:
             self.ledger.turn(now_us)
         invocation, slot.invocation = slot.invocation, None
         assert invocation is not None
-        if self._luck is not None and self._luck.loses_poller("before its delete"):
+        if self._luck is not None and self._luck.loses_poller("before its delete", slot.messages):
             self._lose(slot)
             return
         messages, receive_counts = slot.messages, slot.receive_counts
@@ -1107,7 +1107,7 @@ class Pollers:
                 messages = [message for message, is_done in zip(messages, done, strict=True) if is_done]
                 receive_counts = [count for count, is_done in zip(receive_counts, done, strict=True) if is_done]
                 self.failed += len(done) - len(messages)
-            refused = None if self._luck is None or not messages else self._luck.refused_entry(len(messages))
+            refused = None if self._luck is None or not messages else self._luck.refused_entry(messages)
             if refused is not None:
                 messages = [message for place, message in enumerate(messages) if place != refused]
                 receive_counts = [count for place, count in enumerate(receive_counts) if place != refused]

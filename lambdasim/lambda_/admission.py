@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
-from lambdasim.clock import ChoicePoint, Clock, Kind, Priority, Seeded
+from lambdasim.clock import Clock, Kind, Priority, Seeded
 from lambdasim.clock.choices import Benign
 from lambdasim.clock.meters import Counter, Ledger, Samples, Steps
 from lambdasim.errors.lambda_ import ServiceException, TooManyRequestsException
@@ -101,7 +101,7 @@ class Admission:
         self._environment_model = settings.get(EnvironmentModel)
         self._count = Count()
         self.faults = faults
-        self.luck = luck_of(faults, arn, clock) if faults != LambdaFaults() else None
+        self.luck = luck_of(faults, name, arn, clock) if faults != LambdaFaults() else None
 
         self._tokens = pool.tokens_for(settings.get(ScalingRate), clock.now_us)
         self._window = RateWindow(pool.rates.window_s)
@@ -169,9 +169,11 @@ class Admission:
         if now_us >= self.ledger.border_us:
             self.ledger.turn(now_us)
         if self.luck is not None:
-            if self.luck.is_refused():
+            messages = getattr(request, "messages", ())
+            is_call = getattr(request, "is_call", False)
+            if self.luck.is_refused(messages, is_call=is_call):
                 return SERVICE_ERROR
-            if self.luck.is_too_fast():
+            if self.luck.is_too_fast(messages, is_call=is_call):
                 return self._refuse(now_us, request, target, CALLER_RATE)
         own_window = self._window  # counts always: a reserve may come in the middle of a second (LAM-200)
         if now_us >= own_window.end_us:
@@ -239,7 +241,7 @@ class Admission:
         now_us, environment, version = self.clock.now_us, invocation.environment, invocation.deployed
         self._recent.append(invocation)
         if self.clock.trace.active:
-            self.clock.trace.add((now_us, BEGUN, invocation, getattr(invocation._request, "messages", ())))
+            self.clock.trace.add((now_us, BEGUN, invocation, invocation.messages))
         repeated_init_us = 0
         if not is_warm:
             if version.builds and self._placement_us:
@@ -411,7 +413,7 @@ class Admission:
             duration_us = self._draw_duration(invocation, version.duration)
         required_us = duration_us + repeated_init_us
         if self.luck is not None and self.luck.may_crash:
-            crash = self.luck.crash_share()
+            crash = self.luck.crash_share(invocation, invocation.messages)
             if crash is not None:
                 invocation.outcome = Outcome.EXIT
                 self._finish(invocation, repeated_init_us + round(duration_us * crash))
@@ -419,7 +421,7 @@ class Admission:
         if required_us > version.timeout_us:
             self._finish(invocation, required_us)
             return
-        fails = version.failure_rate and self._draws_failure(version.failure_rate)
+        fails = version.failure_rate and self._draws_failure(version.failure_rate, invocation)
         invocation.outcome = Outcome.ERROR if fails else _SUCCESS
         self.clock.schedule(invocation.started_at_us + required_us, self._end, invocation, _COMPLETION)
 
@@ -443,12 +445,12 @@ class Admission:
             self._finish(invocation, 0)
             raise
 
-    def _draws_failure(self, rate: float) -> bool:
+    def _draws_failure(self, rate: float, invocation: Invocation) -> bool:
         choices = self.clock.choices
         if isinstance(choices, Benign | Seeded):  # failures are workload: a stream of their own (LAM-006)
             return self._failures.random() < rate
-        point = ChoicePoint(name="lambda.failure", owner=self.arn, weight=rate)
-        return choices.choose(point, ("success", "function error")) == 1
+        options, messages = ("success", "function error"), invocation.messages
+        return self.clock.questions.ask("lambda.failure", self.arn, rate, options, invocation, messages=messages) == 1
 
     def _finish(self, invocation: Invocation, required_us: int) -> None:
         """Put the end on the agenda; who needs longer than the timeout ends there, side effects done (LAM-101, 102)."""
@@ -488,9 +490,11 @@ class Admission:
         else:
             self.billed_mb_ms += (-(-billed_us // 1000) or 1) * version.memory_size
         if self.luck is not None:
-            invocation.is_answer_lost = self.luck.loses_response()
+            invocation.is_answer_lost = self.luck.loses_response(
+                invocation, invocation.messages, is_call=getattr(invocation._request, "is_call", False)
+            )
         if self.clock.trace.active:
-            self.clock.trace.add((now_us, ENDED, invocation, getattr(invocation._request, "messages", ())))
+            self.clock.trace.add((now_us, ENDED, invocation, invocation.messages))
         invocation._request.finished(invocation)
 
     def _release(self, invocation: Invocation, environment: Environment) -> None:
@@ -498,7 +502,7 @@ class Admission:
         outcome = invocation.outcome
         if outcome is not _SUCCESS and outcome in _RESETS:
             environment.reset()
-        is_destroyed = outcome is _INIT_ERROR or (self.luck is not None and self.luck.recycles())
+        is_destroyed = outcome is _INIT_ERROR or (self.luck is not None and self.luck.recycles(invocation))
         home = environment.home
         if home.is_kept:
             config: Provisioned = home.owner

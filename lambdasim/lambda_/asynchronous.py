@@ -203,7 +203,7 @@ class Eventful(Configured):
         model = self._async = settings.get(AsyncModel)
         self._directory = directory
         self.companion = directory.companion
-        self._async_luck = AsyncLuck(async_faults, arn, clock) if async_faults != AsyncFaults() else None
+        self._async_luck = AsyncLuck(async_faults, name, arn, clock) if async_faults != AsyncFaults() else None
         self._dispatch_us = seconds(model.dispatch_delay_s)
         self._delivery_us = seconds(model.delivery_delay_s)
         self._retry_waits_us = tuple(seconds(wait) for wait in model.retry_waits_s)

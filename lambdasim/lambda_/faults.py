@@ -13,9 +13,9 @@ from typing import Any, Final
 from attrs import Attribute, field, frozen
 
 from lambdasim.clock import Clock
-from lambdasim.clock.choices import Lots
+from lambdasim.clock.choices import Labelled, Lots
 from lambdasim.errors import UsageError
-from lambdasim.settings import number
+from lambdasim.settings import number, span
 from lambdasim.units import Duration, seconds
 
 _probability: Final = number(0, 1)
@@ -57,6 +57,8 @@ class LambdaFaults:
     crash: float = field(default=0.0, validator=_probability)  #: the process ends in the middle
     crash_at: tuple[float, ...] = field(default=(0, 0.5, 1), validator=_fractions)  #: at these shares of a duration
     response_lost: float = field(default=0.0, validator=_probability)  #: the work is done, the caller gets a 500
+    stall: float = field(default=0.0, validator=_probability)  #: an interleaved handler is held up where it can be
+    stall_s: Duration = field(default=1, validator=span())  #: for so long, or until its time is over
 
 
 @frozen(kw_only=True)
@@ -77,9 +79,9 @@ class AsyncFaults:
 class Luck:
     """What the faults of one function leave to chance."""
 
-    __slots__ = ("_crash_shares", "_crashes", "_lots", "_slow", "is_any", "slow_init_us")
+    __slots__ = ("_crash_shares", "_crashes", "_lots", "_slow", "_stalls", "is_any", "slow_init_us", "stall_us")
 
-    def __init__(self, faults: LambdaFaults, owner: str, clock: Clock) -> None:
+    def __init__(self, faults: LambdaFaults, name: str, owner: str, clock: Clock) -> None:
         names = (
             "service_error",
             "caller_rate",
@@ -89,25 +91,31 @@ class Luck:
             "proactive_init",
             "crash",
             "response_lost",
+            "stall",
         )
-        self._lots = Lots(clock, owner, {f"lambda.{name}": getattr(faults, name) for name in names})
-        self.is_any = any(self._lots.may(f"lambda.{name}") for name in names)
+        self._lots = Lots(clock, owner, {f"lambda.{each}": getattr(faults, each) for each in names}, name)
+        self.is_any = any(self._lots.may(f"lambda.{each}") for each in names)
         self.slow_init_us = tuple(seconds(duration) for duration in faults.slow_init_s)
         self._slow = ("as modelled", *(f"{us / 1e6:g} s" for us in self.slow_init_us))
         self._crash_shares = faults.crash_at
         self._crashes = ("none", *(f"at {share:g}" for share in faults.crash_at))
+        self.stall_us = seconds(faults.stall_s, name="stall_s")
+        self._stalls = ("none", f"{self.stall_us / 1e6:g} s", "until its time is over")
 
-    def is_refused(self) -> bool:
-        """Ask whether Lambda fails before admission."""
-        return self._lots.ask("lambda.service_error", ("accepted", "refused")) == 1
+    def is_refused(self, messages: Sequence[Labelled], *, is_call: bool) -> bool:
+        """Ask whether Lambda fails before admission, of a request about some messages, if any."""
+        about = messages[0] if messages else None
+        options = ("accepted", "refused")
+        return self._lots.ask("lambda.service_error", options, about, messages, is_call=is_call) == 1
 
-    def is_too_fast(self) -> bool:
+    def is_too_fast(self, messages: Sequence[Labelled], *, is_call: bool) -> bool:
         """Ask whether the caller is told that it calls too often."""
-        return self._lots.ask("lambda.caller_rate", ("accepted", "refused")) == 1
+        about = messages[0] if messages else None
+        return self._lots.ask("lambda.caller_rate", ("accepted", "refused"), about, messages, is_call=is_call) == 1
 
-    def recycles(self) -> bool:
+    def recycles(self, invocation: Labelled) -> bool:
         """Ask whether an environment ends with its invocation."""
-        return self._lots.ask("lambda.env_recycle", ("kept", "destroyed")) == 1
+        return self._lots.ask("lambda.env_recycle", ("kept", "destroyed"), invocation) == 1
 
     @property
     def picks(self) -> bool:
@@ -132,18 +140,31 @@ class Luck:
         """Whether processes may end in the middle."""
         return self._lots.may("lambda.crash")
 
-    def crash_share(self) -> float | None:
+    def crash_share(self, invocation: Labelled, messages: Sequence[object]) -> float | None:
         """Ask at which share of its duration a plain invocation crashes; None: not at all."""
-        choice = self._lots.ask("lambda.crash", self._crashes)
+        choice = self._lots.ask("lambda.crash", self._crashes, invocation, messages)
         return self._crash_shares[choice - 1] if choice else None
 
-    def crashes_here(self) -> bool:
+    def crashes_here(self, invocation: Labelled, messages: Sequence[object], before: str) -> bool:
         """Ask whether a handler that can be suspended crashes at this point."""
-        return self._lots.ask("lambda.crash", ("none", "crash")) == 1
+        words = f"crash before {before}" if before else "crash"
+        return self._lots.ask("lambda.crash", ("none", words), invocation, messages) == 1
 
-    def loses_response(self) -> bool:
+    @property
+    def may_stall(self) -> bool:
+        """Whether interleaved handlers may be held up."""
+        return self._lots.may("lambda.stall")
+
+    def stall_for_us(self, invocation: Labelled, messages: Sequence[object], before: str) -> int | None:
+        """Ask how long a handler that can be suspended is held up here; None: until its time is over."""
+        options = tuple(f"{words} before {before}" for words in self._stalls) if before else self._stalls
+        choice = self._lots.ask("lambda.stall", options, invocation, messages)
+        return (0, self.stall_us, None)[choice]
+
+    def loses_response(self, invocation: Labelled, messages: Sequence[object], *, is_call: bool) -> bool:
         """Ask whether the answer is lost although the work is done."""
-        return self._lots.ask("lambda.response_lost", ("answered", "lost")) == 1
+        options = ("answered", "lost")
+        return self._lots.ask("lambda.response_lost", options, invocation, messages, is_call=is_call) == 1
 
 
 class AsyncLuck:
@@ -151,9 +172,9 @@ class AsyncLuck:
 
     __slots__ = ("_lots",)
 
-    def __init__(self, faults: AsyncFaults, owner: str, clock: Clock) -> None:
+    def __init__(self, faults: AsyncFaults, name: str, owner: str, clock: Clock) -> None:
         names = ("order", "retry_delay", "duplicate", "event_lost", "delivery_fails")
-        self._lots = Lots(clock, owner, {f"async.{name}": getattr(faults, name) for name in names})
+        self._lots = Lots(clock, owner, {f"async.{each}": getattr(faults, each) for each in names}, name)
 
     def first(self, request_ids: Sequence[str]) -> int:
         """Ask which of the events due at this instant is tried first."""
@@ -177,7 +198,7 @@ class AsyncLuck:
         return self._lots.ask("async.delivery_fails", ("delivered", "failed")) == 1
 
 
-def luck_of(faults: LambdaFaults, owner: str, clock: Clock) -> Luck | None:
+def luck_of(faults: LambdaFaults, name: str, owner: str, clock: Clock) -> Luck | None:
     """Return who is asked, or None where nothing may go wrong."""
-    luck = Luck(faults, owner, clock)
+    luck = Luck(faults, name, owner, clock)
     return luck if luck.is_any else None

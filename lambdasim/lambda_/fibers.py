@@ -18,7 +18,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from lambdasim.clock import Priority, Signal, Timer
+from lambdasim.clock import Kind, Priority, Signal, Timer
 from lambdasim.errors import UsageError
 from lambdasim.lambda_.context import CoroutineContext, FiberContext, InvocationTimedOut
 from lambdasim.lambda_.world import Sleeper, Turn
@@ -39,6 +39,14 @@ _REFUSALS_MAX: Final = 1_000  # exceptions raised in a handler that swallows the
 
 #: takes what a handler returned or raised, and for how long it blocked beside
 Finished = Callable[["Invocation", Any, BaseException | None, int], object]
+
+
+OPERATED: Final = Kind(
+    "operation",
+    lambda invocation, text: (invocation.function.name, {"request_id": invocation.request_id, "text": text}),
+    lambda invocation, _: invocation.messages,
+    lambda invocation, text: f"{invocation.label}: {text}",
+)
 
 
 class ProcessEnded(BaseException):
@@ -137,7 +145,7 @@ class Suspended:
         self._timer = None
         if not self._has_begun:
             self._has_begun = True
-            if self._crashes():
+            if self._crashes("it begins"):
                 self._doom = ProcessEnded
                 self._end(None, None)
                 return
@@ -151,10 +159,16 @@ class Suspended:
         else:
             self._end(None, None)
 
-    def _crashes(self) -> bool:
+    @property
+    def label(self) -> str:
+        """A short name: that of the invocation."""
+        return self.invocation.label
+
+    def _crashes(self, before: str = "") -> bool:
         """Ask whether the process ends here (`lambda.crash`)."""
-        luck = self.invocation.function.luck
-        return luck is not None and luck.may_crash and luck.crashes_here()
+        invocation = self.invocation
+        luck = invocation.function.luck
+        return luck is not None and luck.may_crash and luck.crashes_here(invocation, invocation.messages, before)
 
     def _give_up_waiting(self) -> None:
         if self._timer is not None:
@@ -216,15 +230,30 @@ class Fiber(Suspended):
 
     def sleep(self, duration: Duration) -> None:
         """Suspend the handler for so many seconds."""
-        self._pause(seconds(duration), is_wait=True)
+        duration_us = seconds(duration)
+        before = f"sleep({duration_us / 1e6:g})" if self.clock.trace.active else ""
+        self._pause(duration_us, is_wait=True, before=before)
 
-    def point(self, duration_us: int = 0) -> None:
+    def point(self, duration_us: int = 0, before: str = "") -> None:
         """Let others run before the handler goes on: a scheduling point, where its process may crash too."""
-        self._pause(duration_us, is_wait=False)
+        self._pause(max(duration_us, self.clock.pace_us), is_wait=False, before=before)
 
-    def _pause(self, duration_us: int, *, is_wait: bool) -> None:
+    def note(self, text: str) -> None:
+        """Take down what the handler has just done to the world outside."""
+        clock = self.clock
+        if clock.trace.active:
+            clock.trace.add((clock.now_us, OPERATED, self.invocation, text))
+
+    def _pause(self, duration_us: int, *, is_wait: bool, before: str) -> None:
         """Suspend the handler for so long; at its deadline it gets `InvocationTimedOut` instead."""
-        self._stop_if_doomed()
+        self._stop_if_doomed(before)
+        luck, invocation = self.invocation.function.luck, self.invocation
+        if luck is not None and luck.may_stall:
+            stall_us = luck.stall_for_us(invocation, invocation.messages, before)
+            if stall_us:
+                duration_us, is_wait = duration_us + stall_us, True
+            elif stall_us is None:
+                duration_us = max(duration_us, self._deadline_us + 1 - self.clock.now_us)
         try:
             self._resume_at(self.clock.now_us + duration_us, is_wait=is_wait)
             self._suspend()
@@ -244,8 +273,8 @@ class Fiber(Suspended):
                 raise
         return signal.result()
 
-    def _stop_if_doomed(self) -> None:
-        if self._doom is None and self._crashes():
+    def _stop_if_doomed(self, before: str = "") -> None:
+        if self._doom is None and self._crashes(before):
             self._doom = ProcessEnded
         if self._doom is not None:
             self._refusals += 1

@@ -11,6 +11,7 @@ from typing import Any, Final
 from attrs import frozen
 
 from lambdasim.clock import Clock, Priority, Signal
+from lambdasim.clock.words import describe_call
 from lambdasim.errors import AwsError, UsageError
 from lambdasim.errors.lambda_ import (
     InvalidRequestContentException,
@@ -229,11 +230,12 @@ class Function(Eventful):
         """
         fiber = self.clock.fiber
         if fiber is not None:
-            fiber.point()
+            fiber.point(0, describe_call(f"{self.name}.invoke", (payload,), {}) if self.clock.trace.active else "")
         call = self._call(payload, invocation_type, qualifier, log_type, client_context)
         if isinstance(call, InvokeResult):
             return call
         if fiber is not None:
+            call.is_call = False
             self.clock.soon(self._begin_apart, call, _WORK)
             return fiber.wait(call.answer)
         if self.clock.is_running:
@@ -423,13 +425,14 @@ class Function(Eventful):
 class _Call:
     """A synchronous call under way."""
 
-    __slots__ = ("_event", "answer", "client_context", "target", "wants_log")
+    __slots__ = ("_event", "answer", "client_context", "is_call", "target", "wants_log")
 
     def __init__(self, event: object, target: Target, client_context: ClientContext | None) -> None:
         self._event = event
         self.target = target
         self.client_context = client_context
         self.wants_log = False
+        self.is_call = True  # of somebody who is no handler: exploring choosers spare it
         self.answer: Signal[InvokeResult] = Signal()
 
     def make_event(self) -> Any:

@@ -16,6 +16,8 @@ from lambdasim.lambda_.packages import forget_lines
 from lambdasim.units import as_datetime
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lambdasim.lambda_.context import ClientContext
     from lambdasim.lambda_.environments import Environment
     from lambdasim.lambda_.function import Function
@@ -112,6 +114,12 @@ class Invocation:
     def label(self) -> str:
         """A short name: `charge#2` is the second invocation of `charge`."""
         return f"{self.function.name}#{self._nth}"
+
+    @property
+    def messages(self) -> Sequence[Any]:
+        """The messages of its batch; empty where no mapping asked for it."""
+        found: Sequence[Any] = getattr(self._request, "messages", ())
+        return found
 
     @property
     def is_cold_start(self) -> bool:

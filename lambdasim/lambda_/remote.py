@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from lambdasim.clock.words import describe, show
 from lambdasim.lambda_.world import current_sleeper
 from lambdasim.units import MICROSECONDS, Duration, seconds
 
@@ -24,21 +25,33 @@ if TYPE_CHECKING:
 class Wire:
     """How far away something is."""
 
-    __slots__ = ("_clock", "_latency_us")
+    __slots__ = ("_clock", "_latency_us", "_name")
 
-    def __init__(self, clock: Clock, latency: Duration) -> None:
+    def __init__(self, clock: Clock, latency: Duration, name: str | None = None) -> None:
         self._clock = clock
         self._latency_us = seconds(latency, name="latency")
+        self._name = name  # of what is at the other end, for people
 
     def call(self, operation: Callable[..., Any], /, *args: Any, **keywords: Any) -> Any:
         """Do something at the other end: half of the latency before, half after it."""
         fiber, latency_us = self._clock.fiber, self._latency_us
+        text = ""
         if fiber is not None:
-            fiber.point(latency_us // 2)
+            if self._clock.trace.active:
+                text = describe(operation, args, keywords, self._name)
+            fiber.point(latency_us // 2, text)
         elif latency_us:
             _sleep(latency_us // 2)
         try:
-            return operation(*args, **keywords)
+            result = operation(*args, **keywords)
+        except BaseException as error:
+            if text and fiber is not None:
+                fiber.note(f"{text} raised {show(error)}")
+            raise
+        else:
+            if text and fiber is not None:
+                fiber.note(text if result is None else f"{text} -> {show(result)}")
+            return result
         finally:
             if latency_us and fiber is not None:
                 fiber.point(latency_us - latency_us // 2)

@@ -101,7 +101,9 @@ def run(invocation: Invocation, repeated_init_us: int) -> None:
 def _run_plain(invocation: Invocation, handler: Any, slept_us: int) -> None:
     function, version = invocation.function, invocation.deployed
     duration_us = function._draw_duration(invocation, version.duration)  # before the handler can change the event
-    crash = function.luck.crash_share() if function.luck is not None and function.luck.may_crash else None
+    crash = None
+    if function.luck is not None and function.luck.may_crash:
+        crash = function.luck.crash_share(invocation, invocation.messages)
     context = Context(invocation, slept_us)
     result: object = None
     error: BaseException | None = None

@@ -47,7 +47,7 @@ class Consumed(Store):
             self.requests += 1
             is_small = self.largest_body_bytes * limit <= self._chunk_bytes  # whatever was received
             self.billed_requests += 1 if is_small else self._chunks(flight.messages)
-            if self._luck is None or not self._luck.loses_receive_response():
+            if self._luck is None or not self._luck.loses_receive_response(flight.messages, is_call=False):
                 if flight.live < len(flight.messages):
                     self._offer_again()
                 return flight

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar
 
 from attrs import Attribute, field, frozen
 
-from lambdasim.clock import ChoicePoint, Chooser
+from lambdasim.clock import Clock
 from lambdasim.errors import UsageError
 from lambdasim.settings import maybe, number, one_of, span, whole
 from lambdasim.units import Duration, seconds
 
 if TYPE_CHECKING:
+    from lambdasim.clock.choices import Labelled
     from lambdasim.sqs.line import Party
     from lambdasim.sqs.message import Message
 
@@ -27,6 +28,8 @@ F = TypeVar("F", bound="SqsFaults")
 
 _MINUTE_S: Final = 60
 _probability: Final = number(0, 1)
+_IDENTITY: Final = frozenset({"_arn", "_name", "_questions"})
+Point = tuple[str, float]  #: name and weight
 
 
 def _range(_owner: object, field: Attribute[Any], value: tuple[Duration, Duration]) -> None:
@@ -177,14 +180,15 @@ class Luck:
 
     __slots__ = (
         "_arn",
-        "_chooser",
         "_duplicate",
         "_fewer",
         "_long_poll_empty",
         "_lost_delete",
         "_lost_receive",
         "_lost_send",
+        "_name",
         "_noise",
+        "_questions",
         "_short_poll",
         "_stale_delete",
         "_subsets",
@@ -196,13 +200,13 @@ class Luck:
         "reorder_window",
     )
 
-    def __init__(self, faults: SqsFaults, arn: str, chooser: Chooser, *, is_fifo: bool) -> None:
+    def __init__(self, faults: SqsFaults, name: str, arn: str, clock: Clock, *, is_fifo: bool) -> None:
+        self._name = name
         self._arn = arn
-        self._chooser = chooser
+        self._questions = clock.questions
 
-        def point(name: str, weight: float, *, on_fifo: bool = True) -> ChoicePoint | None:
-            is_on = weight and (on_fifo or not is_fifo)
-            return ChoicePoint(name=f"sqs.{name}", owner=arn, weight=weight) if is_on else None
+        def point(name: str, weight: float, *, on_fifo: bool = True) -> Point | None:
+            return (f"sqs.{name}", weight) if weight and (on_fifo or not is_fifo) else None
 
         self._lost_send = point("lost_send_ack", faults.lost_send_ack_probability)
         self._lost_receive = point("lost_receive_response", faults.lost_receive_response_probability)
@@ -227,7 +231,7 @@ class Luck:
     @property
     def is_any(self) -> bool:
         """Whether anything is ever asked."""
-        points = (name for name in self.__slots__ if name.startswith("_") and name not in {"_arn", "_chooser"})
+        points = (name for name in self.__slots__ if name.startswith("_") and name not in _IDENTITY)
         return any(getattr(self, name) for name in points) or self.reorder_window > 1
 
     @property
@@ -250,67 +254,72 @@ class Luck:
         """Whether a message may be delivered again while it is in flight."""
         return self._duplicate is not None
 
-    def _says(self, point: ChoicePoint | None, options: Sequence[str]) -> int:
-        return 0 if point is None else self._ask(point, options)
+    def _ask(
+        self,
+        point: Point | None,
+        options: Sequence[str],
+        about: Sequence[Message] = (),
+        *,
+        is_call: bool = False,
+    ) -> int:
+        """Return the option that is chosen, of a point that is about the first of some messages, or the queue."""
+        if point is None:
+            return 0
+        name, weight = point
+        subject: Labelled | str = about[0] if about else self._name
+        return self._questions.ask(name, self._arn, weight, options, subject, messages=about, is_call=is_call)
 
-    def _ask(self, point: ChoicePoint, options: Sequence[str]) -> int:
-        """Return the option that is chosen; whoever chooses may be somebody's own code, and wrong."""
-        index = self._chooser.choose(point, options)
-        if type(index) is not int or not 0 <= index < len(options):
-            msg = f"{self._chooser!r} chose {index!r} at {point.name}; it must be an index from 0 to {len(options) - 1}"
-            raise UsageError(msg)
-        return index
-
-    def loses_send_ack(self) -> bool:
+    def loses_send_ack(self, messages: Sequence[Message]) -> bool:
         """Ask whether the answer to a send is lost (SQS-170)."""
-        return self._says(self._lost_send, ("answered", "lost")) == 1
+        return self._ask(self._lost_send, ("answered", "lost"), messages, is_call=True) == 1
 
-    def loses_receive_response(self) -> bool:
+    def loses_receive_response(self, messages: Sequence[Message], *, is_call: bool) -> bool:
         """Ask whether the answer to a receive is lost, whose messages are in flight (SQS-216)."""
-        return self._says(self._lost_receive, ("answered", "lost")) == 1
+        return self._ask(self._lost_receive, ("answered", "lost"), messages, is_call=is_call) == 1
 
     def misses_last_second(self) -> bool:
         """Ask whether a long poll misses what comes in its last second (SQS-216)."""
-        return self._says(self._long_poll_empty, ("served", "empty")) == 1
+        return self._ask(self._long_poll_empty, ("served", "empty")) == 1
 
     def swallows(self) -> bool:
         """Ask whether a message sent during a purge is lost (SQS-482)."""
-        return self._says(self._swallow, ("kept", "swallowed")) == 1
+        return self._ask(self._swallow, ("kept", "swallowed")) == 1
 
     def throttles(self) -> bool:
         """Ask whether a call is refused (SQS-415)."""
-        return self._says(self._throttle, ("accepted", "refused")) == 1
+        return self._ask(self._throttle, ("accepted", "refused"), is_call=True) == 1
 
-    def loses_delete(self) -> bool:
+    def loses_delete(self, message: Message) -> bool:
         """Ask whether a delete that succeeds does nothing (SQS-278)."""
-        return self._says(self._lost_delete, ("deleted", "lost")) == 1
+        return self._ask(self._lost_delete, ("deleted", "lost"), (message,)) == 1
 
-    def deletes_stale(self) -> bool:
+    def deletes_stale(self, message: Message) -> bool:
         """Ask whether an older handle deletes after all (SQS-274)."""
-        return self._says(self._stale_delete, ("ignored", "deleted")) == 1
+        return self._ask(self._stale_delete, ("ignored", "deleted"), (message,)) == 1
 
     def pick(self, candidates: Sequence[Message]) -> int:
         """Ask which of the messages at the front is taken (SQS-305)."""
         count = len(candidates)
         if count < 2:
             return 0
-        point = ChoicePoint(name="sqs.reorder", owner=self._arn, weight=(count - 1) / count)
-        return self._ask(point, [f"message {message.message_id}" for message in candidates])
+        point = ("sqs.reorder", (count - 1) / count)
+        return self._ask(point, [f"{message.label} first" for message in candidates], candidates)
 
-    def keep(self, count: int) -> int:
+    def keep(self, messages: Sequence[Message]) -> int:
         """Ask how many of so many messages a receive returns (SQS-216)."""
+        count = len(messages)
         if self._fewer is None or count < 2:
             return count
         options = ["all", *(f"{fewer} of {count}" for fewer in range(count - 1, 0, -1))]
-        return count - self._ask(self._fewer, options)
+        return count - self._ask(self._fewer, options, messages)
 
-    def duplicate_delay_us(self) -> int | None:
+    def duplicate_delay_us(self, message: Message) -> int | None:
         """Ask whether a delivery is followed by another, and how long after it (SQS-306)."""
         if self._duplicate is None:
             return None
         first, middle, last = self.duplicate_delays_us
-        options = ("none", f"after {first / 1e6} s", f"after {middle / 1e6} s", f"after {last / 1e6} s")
-        choice = self._ask(self._duplicate, options)
+        options = ("none", *(f"once more after {delay_us / 1e6:g} s" for delay_us in (first, middle, last)))
+        choice = self._ask(self._duplicate, options, (message,))
         return self.duplicate_delays_us[choice - 1] if choice else None
 
     def seen_shards(self) -> tuple[int, ...] | None:
@@ -325,8 +334,9 @@ class Luck:
         count = len(parties)
         if not self._wakeup or count < 2:
             return 0
-        point = ChoicePoint(name="sqs.poll_wakeup", owner=self._arn, weight=(count - 1) / count)
-        return self._ask(point, [f"number {place} in line" for place in range(1, count + 1)])
+        return self._ask(
+            ("sqs.poll_wakeup", (count - 1) / count), [f"number {place} in line" for place in range(1, count + 1)]
+        )
 
     def noisy(self, value: int) -> int:
         """Ask what a count of this value is said to be (SQS-600)."""

@@ -7,11 +7,13 @@ from functools import wraps
 from typing import Any, TypeVar, cast
 
 from lambdasim.clock import Clock
+from lambdasim.clock.clock import Suspendable
+from lambdasim.clock.words import describe_call, show
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def take_time(clock: Clock, latency_us: int, operation: F) -> F:
+def take_time(clock: Clock, latency_us: int, operation: F, name: str) -> F:
     """
     Return an operation that takes time where its caller can wait, and has its effect half-way (SQS-005).
 
@@ -23,9 +25,10 @@ def take_time(clock: Clock, latency_us: int, operation: F) -> F:
         half_us, rest_us = latency_us // 2, latency_us - latency_us // 2
         fiber = clock.fiber
         if fiber is not None:
-            fiber.point(half_us)
+            text = describe_call(f"{name}.{operation.__name__}", args, keywords) if clock.trace.active else ""
+            fiber.point(half_us, text)
             try:
-                return operation(*args, **keywords)
+                return _noted(fiber, text, operation, args, keywords)
             finally:
                 fiber.point(rest_us)
         if clock.is_running:
@@ -39,14 +42,29 @@ def take_time(clock: Clock, latency_us: int, operation: F) -> F:
     return cast("F", call)
 
 
-def be_point(clock: Clock, operation: F) -> F:
+def be_point(clock: Clock, operation: F, name: str) -> F:
     """Return an operation before which an interleaved handler is suspended: others may run in between."""
 
     @wraps(operation)
     def call(*args: Any, **keywords: Any) -> Any:  # noqa: ANN401 - it passes on whatever it gets
         fiber = clock.fiber
-        if fiber is not None:
-            fiber.point()
-        return operation(*args, **keywords)
+        if fiber is None:
+            return operation(*args, **keywords)
+        text = describe_call(f"{name}.{operation.__name__}", args, keywords) if clock.trace.active else ""
+        fiber.point(0, text)
+        return _noted(fiber, text, operation, args, keywords)
 
     return cast("F", call)
+
+
+def _noted(
+    fiber: Suspendable, text: str, operation: Callable[..., Any], args: tuple[Any, ...], keywords: dict[str, Any]
+) -> Any:  # noqa: ANN401 - it passes on whatever it gets
+    """Do what a handler asks for, and take down what came of it."""
+    try:
+        result = operation(*args, **keywords)
+    except BaseException as error:
+        fiber.note(f"{text} raised {show(error)}")
+        raise
+    fiber.note(text)
+    return result

@@ -228,7 +228,7 @@ class Receiving(Sending):
             self._attempts.put(self.clock.now_us, ask.attempt_id, messages, flight)
         if flight.live < len(messages):
             self._offer_again()
-        if self._luck is not None and self._luck.loses_receive_response():
+        if self._luck is not None and self._luck.loses_receive_response(messages, is_call=True):
             raise ResponseLostError(lost_answer("receive"))
         return [Delivery(self, message, ask.names, ask.attribute_names) for message in messages]
 

@@ -149,7 +149,7 @@ class Endpoint:
         latency_us = seconds(config.call_latency_s, name="call_latency_s")
         if latency_us:
             for operation in _OPERATIONS:
-                setattr(self, operation, take_time(self._clock, latency_us, getattr(self, operation)))
+                setattr(self, operation, take_time(self._clock, latency_us, getattr(self, operation), "sqs"))
 
     # ---- queues
 

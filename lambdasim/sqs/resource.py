@@ -135,14 +135,14 @@ class Resource(Shown):
         self._look_for_guards()
         if self._latency_us:
             for operation in self._operations:
-                setattr(self, operation, take_time(clock, self._latency_us, getattr(self, operation)))
+                setattr(self, operation, take_time(clock, self._latency_us, getattr(self, operation), self.name))
         else:
             clock.on_interleaving(self._become_points)
 
     def _become_points(self) -> None:
         """Let interleaved handlers be suspended before each of the operations."""
         for operation in self._operations:
-            setattr(self, operation, be_point(self.clock, getattr(self, operation)))
+            setattr(self, operation, be_point(self.clock, getattr(self, operation), self.name))
 
     # ---- who may call
 

@@ -133,7 +133,7 @@ class Sending(Resource):
         result = self._accept(draft)
         self.requests += 1
         self.billed_requests += self._requests_of(draft.size)
-        if self._luck is not None and self._luck.loses_send_ack():
+        if self._luck is not None and self._luck.loses_send_ack((result._message,)):
             raise ResponseLostError(lost_answer("send"))
         return result
 
@@ -237,7 +237,7 @@ class Sending(Resource):
             done = [self._accept_entry(*draft) for draft in drafts]
             self._begin_call()
             self.billed_requests += self._requests_of(sum([size for _, _, size, _ in drafts])) - 1
-        if self._luck is not None and self._luck.loses_send_ack():
+        if self._luck is not None and self._luck.loses_send_ack([message for _, message, _ in done]):
             raise ResponseLostError(lost_answer("send"))
         return SendMessageBatchResult(done, tuple(failed))
 

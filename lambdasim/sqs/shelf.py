@@ -84,7 +84,7 @@ class Shelf:
         self._line = Line()
         self._is_waking = False
         self._wakes_again = False  # something became visible meanwhile: a queue can be its own dead-letter queue
-        luck = Luck(faults, arn, clock.lots, is_fifo=is_fifo) if faults != SqsFaults() else None
+        luck = Luck(faults, name, arn, clock, is_fifo=is_fifo) if faults != SqsFaults() else None
         self._luck = luck if luck is not None and luck.is_any else None
         self._inflight_limit = config.inflight_limit_fifo if is_fifo else config.inflight_limit_standard
 

@@ -251,7 +251,7 @@ class Store(Shelf):
                 self._put_back(candidates)
                 candidates = []
                 (exhausted if self._is_exhausted(message) else taken).append(message)
-            kept = luck.keep(len(taken))
+            kept = luck.keep(taken)
         except BaseException:  # whoever was asked failed, and nothing has happened
             self._put_back([*taken, *exhausted, *candidates])
             raise
@@ -284,7 +284,7 @@ class Store(Shelf):
         """Let some of the messages that were just delivered become visible early (SQS-306)."""
         try:
             for message in messages:
-                delay_us = luck.duplicate_delay_us()
+                delay_us = luck.duplicate_delay_us(message)
                 flight = message._flight
                 if delay_us is None or flight is None or now_us + delay_us >= flight.deadline_us:
                     continue
@@ -379,8 +379,8 @@ class Store(Shelf):
         """Return whether a delete that succeeds has an effect (SQS-273, SQS-274, SQS-278)."""
         luck = self._luck
         if message.receive_count != delivery and self.config.stale_delete == "ignore":
-            return luck is not None and luck.deletes_stale()
-        return luck is None or not luck.loses_delete()
+            return luck is not None and luck.deletes_stale(message)
+        return luck is None or not luck.loses_delete(message)
 
     def _discard(self, message: Message) -> None:
         """Delete a message wherever it is; does nothing when it is gone."""

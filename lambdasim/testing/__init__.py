@@ -1,5 +1,5 @@
 """
-For tests of what runs on queues and functions: laws, and strategies of Hypothesis.
+For people who test handlers: whatever SQS and Lambda permit is played against them, and what breaks them is told.
 
 Names are loaded when they are asked for, so that nobody needs an extra for what goes without.
 """
@@ -9,7 +9,12 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any, Final
 
+from lambdasim.errors import UsageError
+
 if TYPE_CHECKING:
+    from lambdasim.testing.checkpoints import checkpoint
+    from lambdasim.testing.choosers import Exhaustive
+    from lambdasim.testing.idempotency import assert_idempotent
     from lambdasim.testing.laws import (
         Law,
         all_laws,
@@ -21,6 +26,7 @@ if TYPE_CHECKING:
         nothing_dead_unrun,
         order_within_group,
     )
+    from lambdasim.testing.playing import FromHypothesis, ReplayWarning, replay, simulations
     from lambdasim.testing.strategies import (
         arrival_times,
         fault_settings,
@@ -35,10 +41,15 @@ if TYPE_CHECKING:
     )
 
 _HOMES: Final = {
+    "Exhaustive": "choosers",
+    "FromHypothesis": "playing",
     "Law": "laws",
+    "ReplayWarning": "playing",
     "all_laws": "laws",
     "arrival_times": "strategies",
+    "assert_idempotent": "idempotency",
     "check_laws": "laws",
+    "checkpoint": "checkpoints",
     "effect_exactly_once": "laws",
     "failures_come_back": "laws",
     "fault_settings": "strategies",
@@ -53,14 +64,21 @@ _HOMES: Final = {
     "nothing_dead_unrun": "laws",
     "order_within_group": "laws",
     "queue_configurations": "strategies",
+    "replay": "playing",
+    "simulations": "playing",
     "sqs_events": "strategies",
 }
 
 __all__ = [
+    "Exhaustive",
+    "FromHypothesis",
     "Law",
+    "ReplayWarning",
     "all_laws",
     "arrival_times",
+    "assert_idempotent",
     "check_laws",
+    "checkpoint",
     "effect_exactly_once",
     "failures_come_back",
     "fault_settings",
@@ -75,6 +93,8 @@ __all__ = [
     "nothing_dead_unrun",
     "order_within_group",
     "queue_configurations",
+    "replay",
+    "simulations",
     "sqs_events",
 ]
 
@@ -84,7 +104,14 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    try:
+        module = importlib.import_module(f"{__name__}.{_HOMES[name]}")
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] != "hypothesis":
+            raise
+        msg = f"{name} needs Hypothesis; install it with: python -m pip install 'lambdasim[testing]'"
+        raise UsageError(msg) from error
+    return getattr(module, name)
 
 
 def __dir__() -> list[str]:

@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from attrs import define, fields
+from hypothesis import strategies as st
 
 from lambdasim.errors import UsageError
 from lambdasim.esm.events import EventMaker
@@ -42,12 +43,6 @@ from lambdasim.sqs.limits import (
 )
 from lambdasim.sqs.message import content_hash
 from lambdasim.units import MICROSECONDS, Duration, seconds
-
-try:
-    from hypothesis import strategies as st
-except ImportError as error:
-    msg = "strategies need Hypothesis; install it with: python -m pip install 'lambdasim[testing]'"
-    raise UsageError(msg) from error
 
 _PAYLOAD_MAX_BYTES: Final = SqsConfig().max_payload_bytes
 _EVENT_MAX_BYTES: Final = 6 * 1024 * 1024  # of an invocation (ESM-066)
@@ -562,7 +557,7 @@ def _fault_strategies(highest: float) -> dict[str, st.SearchStrategy[dict[str, A
         name = entry.name
         if name in _OTHER_FAULTS:
             found[name] = _OTHER_FAULTS[name]
-        elif name.endswith("_s") and name not in {"duplicate_delay_s", "slow_init_s"}:
+        elif name.endswith("_s") and name not in {"duplicate_delay_s", "slow_init_s", "stall_s"}:
             found[name] = _SPANS.map(lambda span, name=name: {name: span})  # type: ignore[misc]
         elif isinstance(entry.default, float):
             weights = st.sampled_from((highest, highest / 10))

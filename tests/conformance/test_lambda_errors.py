@@ -135,7 +135,7 @@ class World:
             ],
             sim.list_functions(),
             sim.get_account_settings(),
-            sim.trace.to_json_lines(),
+            [record for record in sim.trace.records if record.kind != "choice made"],
             sim.now_us,
         )
 

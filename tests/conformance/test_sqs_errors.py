@@ -12,6 +12,7 @@ from attrs import evolve
 
 from lambdasim import RedrivePolicy, Simulation, SqsConfig, SqsFaults
 from lambdasim.errors import AwsError, LambdasimError, ParamValidationError, SqsError, sqs
+from tests.choosers import happened
 
 PREFIX = "AWS.SimpleQueueService."
 
@@ -239,7 +240,7 @@ class World:
                 )
                 for queue in sim.queues
             ],
-            sim.trace.to_json_lines(),
+            happened(sim),
             sim.list_queues().queue_urls,
             sim.now_us,
         )

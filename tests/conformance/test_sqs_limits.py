@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lambdasim import RedrivePolicy, Simulation, SqsConfig, SqsFaults
 from lambdasim.errors.sqs import InvalidParameterValueException, OverLimit, QueueDoesNotExist, RequestThrottled
 from lambdasim.units import seconds
-from tests.choosers import Says
+from tests.choosers import Says, happened
 
 OVER = (
     "Too many messages have been received without being deleted. Please delete your received messages or let them "
@@ -483,17 +483,17 @@ def test_a_call_that_is_throttled_has_no_effect(kind, case):
     send(queue, "a", "g")
     send(queue, "b", "h")
     (delivery,) = queue.receive_message()
-    before = queue.snapshot(), sim.trace.to_json_lines()
+    before = queue.snapshot(), happened(sim)
     with pytest.raises(RequestThrottled) as caught:
         DATA_PLANE[case](queue, delivery.receipt_handle)
     assert "Rate exceeded" == caught.value.message
     assert ("RequestThrottled", 400) == (caught.value.code, caught.value.http_status)
-    assert before == (queue.snapshot(), sim.trace.to_json_lines())
+    assert before == (queue.snapshot(), happened(sim))
     assert 0.0 == sim.now
     assert [("sqs.throttle", queue.arn, 2)] * 4 == says.asked
     DATA_PLANE[case](queue, delivery.receipt_handle)
     assert 5 == len(says.asked)
-    assert before != (queue.snapshot(), sim.trace.to_json_lines())
+    assert before != (queue.snapshot(), happened(sim))
 
 
 @pytest.mark.rule("SQS-415")

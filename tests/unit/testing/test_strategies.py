@@ -347,7 +347,7 @@ def test_simulations_take_faults_and_come_to_an_end(faults, seed):
 
 def test_every_fault_can_be_drawn():
     """A new field of `Faults` is drawn too; those that only say how a fault looks are not faults by themselves."""
-    looks = {"duplicate_delay_s", "slow_init_s", "crash_at", "short_poll_sample"}
+    looks = {"duplicate_delay_s", "slow_init_s", "stall_s", "crash_at", "short_poll_sample"}
     for field in attrs.fields(Faults):
         if field.name in looks:
             with pytest.raises(UsageError, match=field.name):

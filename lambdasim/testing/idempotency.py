@@ -1,0 +1,471 @@
+"""
+`assert_idempotent`: whatever SQS and Lambda permit is played against a handler, in one line.
+
+What must come out is not written down but computed: the record of effects of delivering every message exactly once, in
+some permitted order. Messages of a standard queue may come in any order and at the same time, so the records that are
+right are those of each order, and every way of running the records of single messages together; on a FIFO queue the
+same holds of whole groups.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from random import Random
+from typing import Any, Final
+
+from attrs import define, field, frozen
+
+from lambdasim.clock import Benign, Chooser, Scripted
+from lambdasim.errors import UsageError
+from lambdasim.simulation import Simulation
+from lambdasim.sqs import Queue, RedrivePolicy
+from lambdasim.testing.building import FaultsLike, build
+from lambdasim.testing.searching import Budget, Run, Search
+from lambdasim.testing.telling import tell
+
+Make = Callable[[Simulation], tuple[Any, Callable[[], Any]]]
+
+_ORDERS_MAX: Final = 720  # orders of messages that are played for the record that is right
+_WITHIN_S: Final = 3_600
+
+
+class _Given:
+    """Says that nothing was given."""
+
+    def __repr__(self) -> str:
+        return "not given"
+
+
+NOT_GIVEN: Final = _Given()
+
+
+@frozen
+class Outcome:
+    """What came of one run."""
+
+    sim: Simulation
+    effects: Any  #: the record, None where the run did not come that far
+    left: tuple[str, ...]  #: messages that are neither done nor in a dead-letter queue
+    dead: tuple[int, ...]  #: places of messages in the dead-letter queue
+    error: BaseException | None  #: what left the run
+
+
+@frozen(kw_only=True)
+class Setting:
+    """The queue, the mapping and the function around the handler; names and bounds are AWS's."""
+
+    queue_name: str = "orders"
+    function_name: str | None = None
+    queue: Mapping[str, Any] = field(factory=dict)
+    function: Mapping[str, Any] = field(factory=dict)
+    mapping: Mapping[str, Any] = field(factory=dict)
+    max_receive_count: int | None = None
+    faults: FaultsLike | None = None
+    options: Mapping[str, Any] = field(factory=dict)
+    within_s: float = _WITHIN_S
+
+
+def assert_idempotent(
+    make: Make,
+    messages: Sequence[str | Mapping[str, Any]],
+    *,
+    expected: Any = NOT_GIVEN,
+    faults: FaultsLike | None = None,
+    at_most: int = 3,
+    runs: int = 1_000,
+    replay: str | None = None,
+    seed: int = 0,
+    queue_name: str = "orders",
+    function_name: str | None = None,
+    batch_size: int = 10,
+    function_response_types: Sequence[str] = (),
+    max_receive_count: int | None = None,
+    queue: Mapping[str, Any] | None = None,
+    function: Mapping[str, Any] | None = None,
+    mapping: Mapping[str, Any] | None = None,
+    within: float = _WITHIN_S,
+    **options: Any,
+) -> Report:
+    """
+    Assert that a handler does the same to the outside, whatever SQS and Lambda do that they may.
+
+    Args:
+        make: Called with a fresh simulation for each run. Builds the outside world anew (put it behind
+            `sim.remote(…)`, so that it can be overtaken there), and returns `(handler, effects)`. The handler is a
+            function, plain or coroutine, the text `"app.handler"` of a deployed module, or a mapping of the keywords of
+            `create_function` (`{"init": factory}`). `effects()` returns a record of all that was done to the outside,
+            in order: a list, rather than the state in the end, so that effects that overwrite each other show.
+        messages: Bodies, or mappings of parameters of `send_message`. With a `message_group_id` and no
+            `queue_name`, the queue is a FIFO queue when every message has one and a deduplication id or none.
+        expected: The record that is right; computed when not given: that of delivering every message exactly once, in
+            some permitted order.
+        faults: What may go wrong; all that AWS permits when not given.
+        at_most: Misfortunes in a run.
+        runs: Runs to play, at most. All with one misfortune come first, then combinations.
+        replay: A script that is played before anything else: what a report said.
+        seed: Of the simulations, and of the choice among combinations.
+        queue_name, function_name: For stories; a name that ends in `.fifo` makes a FIFO queue.
+        batch_size, function_response_types: Of the mapping.
+        max_receive_count: With it there is a dead-letter queue, and what lands there need not be done.
+        queue, function, mapping: More keywords of `create_queue`, `create_function` and
+            `create_event_source_mapping`.
+        within: Simulated seconds after which a message that is still there counts as never done.
+        options: Of `Simulation`.
+    Returns:
+        How many runs were played.
+    Raises:
+        AssertionError: With the simplest run found that breaks the handler: what came out, what was expected, the
+            story, and the text that replays it.
+        UsageError: An argument that means nothing.
+
+    >>> def make(sim):
+    ...     charges = sim.remote([], name="charges")
+    ...
+    ...     def charge(event, context):
+    ...         for record in event["Records"]:
+    ...             if record["body"] not in charges:
+    ...                 charges.append(record["body"])
+    ...
+    ...     return charge, lambda: charges
+    >>> assert_idempotent(make, ["o-1"])
+    Traceback (most recent call last):
+        ...
+    AssertionError: the handler is not idempotent: 1 message and 1 misfortune are enough...
+    """
+    if not messages or isinstance(messages, str):
+        msg = f"messages={messages!r}: give at least one message, such as messages=['order-1']"
+        raise UsageError(msg)
+    sends = [_parameters(message) for message in messages]
+    is_fifo = queue_name.endswith(".fifo") or all(
+        "message_group_id" in send and "message_deduplication_id" in send for send in sends
+    )
+    if is_fifo and not queue_name.endswith(".fifo"):
+        queue_name = f"{queue_name}.fifo"
+    attributes: dict[str, Any] = dict(queue or {})
+    if is_fifo:
+        attributes.setdefault("content_based_deduplication", True)
+        for send in sends:
+            send.setdefault("message_group_id", "group")
+    setting = Setting(
+        queue_name=queue_name,
+        function_name=function_name,
+        queue=attributes,
+        function=dict(function or {}),
+        mapping={
+            "batch_size": batch_size,
+            "function_response_types": function_response_types,
+            **(mapping or {}),
+        },
+        max_receive_count=max_receive_count,
+        faults=faults,
+        options={"seed": seed, **options},
+        within_s=within,
+    )
+    trial = _Trial(make, sends, setting, is_fifo=is_fifo, expected=expected)
+    if replay is not None:
+        trial.replay(replay)
+    return trial.search(at_most, Budget(runs), Random(seed))
+
+
+@frozen
+class Report:
+    """What a search that found nothing has played."""
+
+    runs: int  #: how many runs were played
+    departures: Mapping[int, int]  #: how many runs by number of misfortunes
+
+
+@define(eq=False)
+class _Trial:
+    """One call of `assert_idempotent`."""
+
+    make: Make
+    sends: list[dict[str, Any]]
+    setting: Setting
+    is_fifo: bool = field(kw_only=True)
+    expected: Any = field(kw_only=True)
+    _right: dict[tuple[int, ...], _Right] = field(factory=dict, init=False)
+
+    # ---- one run
+
+    def play(self, choices: Chooser, places: Sequence[int]) -> Outcome:
+        """Send the messages of these places at once, and run until none is left."""
+        with_luck = None if isinstance(choices, Benign) else self.setting.faults
+        sim, queue, effects = self._build(choices, with_luck)
+        return self._finish(sim, queue, effects, lambda: [queue.send_message(**self.sends[place]) for place in places])
+
+    def _build(self, choices: Chooser, faults: FaultsLike | None) -> tuple[Simulation, Queue, Callable[[], Any]]:
+        setting = self.setting
+        sim = build(choices, faults, **setting.options)
+        handler, effects = self.make(sim)
+        attributes = dict(setting.queue)
+        if setting.max_receive_count is not None:
+            ending = ".fifo" if self.is_fifo else ""
+            dead = sim.create_queue(f"{setting.queue_name.removesuffix('.fifo')}-dlq{ending}")
+            attributes["redrive_policy"] = RedrivePolicy(dead, max_receive_count=setting.max_receive_count)
+        queue = sim.create_queue(setting.queue_name, **attributes)
+        given = {**(handler if isinstance(handler, Mapping) else {"handler": handler}), **setting.function}
+        name = setting.function_name or _name_of(given.get("handler"))
+        worker = sim.create_function(name, **given)
+        sim.create_event_source_mapping(queue, worker, **setting.mapping)
+        return sim, queue, effects
+
+    def _finish(
+        self, sim: Simulation, queue: Queue, effects: Callable[[], Any], begin: Callable[[], object]
+    ) -> Outcome:
+        deadline_us = round(self.setting.within_s * 1_000_000)
+        try:
+            begin()
+            while sim.now_us <= deadline_us and sim.step():
+                pass
+            record = copy.deepcopy(effects())
+        except Exception as error:  # of the handler's own assertions, or of the world around it
+            return Outcome(sim, None, (), (), error)
+        dead = queue.dead_letter_queue
+        return Outcome(
+            sim,
+            record,
+            tuple(message.label for message in queue.messages),
+            () if dead is None else tuple(message._number - 1 for message in dead.messages),
+            None,
+        )
+
+    # ---- what is right
+
+    def complaint(self, outcome: Outcome, places: tuple[int, ...]) -> str:
+        """Return what is wrong with the outcome of a run; empty: nothing."""
+        if outcome.error is not None:
+            return f"{type(outcome.error).__name__} left the run: {outcome.error}"
+        if outcome.left:
+            within = f"{self.setting.within_s:g} simulated seconds"
+            return f"after {within} there is still {', '.join(outcome.left)}: the handler never gets done with it"
+        right = self._right.get(places)
+        if right is None:
+            right = self._right[places] = _Right(self, places)
+        return right.complaint(outcome)
+
+    # ---- the search
+
+    def replay(self, script: str) -> None:
+        """Play a script with all messages, which may be those that broke it once."""
+        choices = Scripted(script)
+        places = tuple(range(len(self.sends)))
+        outcome = self.play(choices, places)
+        complaint = self.complaint(outcome, places)
+        if complaint:
+            self._fail(outcome, complaint, places, "the script that was given")
+        choices.warn_of_unused(stacklevel=4)
+
+    def search(self, at_most: int, budget: Budget, random: Random) -> Report:
+        """Play runs, simplest first, and raise of the first bad one, shrunk."""
+        searches = [self._searcher(places, at_most, budget, random) for places in self._scopes()]
+        counts: dict[int, int] = {}
+        for departures in range(at_most + 1):
+            for places, search in searches:
+                for run in search.runs(departures):
+                    counts[departures] = counts.get(departures, 0) + 1
+                    if search.is_bad(run.result):
+                        self._report(run, search, places, budget)
+        return Report(budget.played, counts)
+
+    def _scopes(self) -> list[tuple[int, ...]]:
+        """Return which messages are played: the first, the first two, all."""
+        count = len(self.sends)
+        return [tuple(range(size)) for size in sorted({1, min(2, count), count})]
+
+    def _searcher(
+        self, places: tuple[int, ...], at_most: int, budget: Budget, random: Random
+    ) -> tuple[tuple[int, ...], Search[Outcome]]:
+        search = Search[Outcome](
+            lambda chooser: self.play(chooser, places),
+            lambda outcome: bool(self.complaint(outcome, places)),
+            at_most,
+            budget,
+            random,
+        )
+        return places, search
+
+    def _report(self, run: Run[Outcome], search: Search[Outcome], places: tuple[int, ...], budget: Budget) -> None:
+        found = f"run {budget.played}"
+        run = search.shrink(run)
+        run, places = self._with_fewer(run, places)
+        self._fail(run.result, self.complaint(run.result, places), places, found)
+
+    def _with_fewer(self, run: Run[Outcome], places: tuple[int, ...]) -> tuple[Run[Outcome], tuple[int, ...]]:
+        """Return a bad run with as few messages as come of leaving some out, and playing what one departure gives."""
+        for count in range(1, len(places)):
+            for fewer in itertools.combinations(places, count):
+                budget = Budget(200)
+                _, search = self._searcher(fewer, run.departures, budget, Random(0))
+                for departures in range(run.departures + 1):
+                    for tried in search.runs(departures):
+                        if search.is_bad(tried.result):
+                            return search.shrink(tried), fewer
+            if count >= 3:
+                break
+        return run, places
+
+    def _fail(self, outcome: Outcome, complaint: str, places: tuple[int, ...], found: str) -> None:
+        count, departures = len(places), len(outcome.sim.departures)
+        bodies = ", ".join(repr(self.sends[place]["message_body"]) for place in places)
+        enough = "is" if count == 1 and not departures else "are"
+        msg = (
+            f"the handler is not idempotent: {_count(count, 'message')} and {_count(departures, 'misfortune')} "
+            f"{enough} enough (found in {found})\n{complaint}\nmessages: {bodies}"
+        )
+        error = AssertionError(msg)
+        if outcome.error is not None:
+            error.__cause__ = outcome.error
+        tell(error, outcome.sim, how="assert_idempotent(…, replay={script})")
+        raise error
+
+
+class _Right:
+    """The records that are right for some of the messages."""
+
+    def __init__(self, trial: _Trial, places: tuple[int, ...]) -> None:
+        self._trial = trial
+        self._places = places
+        self._orders: list[Any] = []
+        self._coming: Iterator[Any] | None = None
+        self._alone: list[Any] | None = None
+
+    def complaint(self, outcome: Outcome) -> str:
+        """Return what is wrong with a record; empty: nothing."""
+        trial, record = self._trial, outcome.effects
+        if trial.expected is not NOT_GIVEN:
+            wanted = trial.expected
+            if record == wanted or (not trial.is_fifo and _same_elements(record, wanted)):
+                return ""
+            return f"expected: {wanted!r}\ngot:      {record!r}"
+        done = tuple(place for place in self._places if place not in outcome.dead)
+        if done != self._places:
+            return self._complaint_of_part(record, done)
+        if any(record == right for right in self._orders) or self._is_blend(record):
+            return ""
+        if self._coming is None:
+            self._coming = self._play_orders()
+        for right in self._coming:
+            self._orders.append(right)
+            if record == right:
+                return ""
+        shown = f"{self._orders[0]!r}" + (" (or in another order)" if len(self._places) > 1 else "")
+        return f"expected: {shown}\ngot:      {record!r}"
+
+    def _complaint_of_part(self, record: Any, done: tuple[int, ...]) -> str:
+        """Look at a record where some messages ended in the dead-letter queue: those may be done or not."""
+        for count in range(len(self._places) - len(done) + 1):
+            dead = [place for place in self._places if place not in done]
+            for others in itertools.combinations(dead, count):
+                places = tuple(sorted((*done, *others)))
+                right = self._trial._right.setdefault(places, _Right(self._trial, places))
+                if not places:
+                    if not record:
+                        return ""
+                elif not right.complaint(Outcome(None, record, (), (), None)):  # type: ignore[arg-type]
+                    return ""
+        return (
+            f"got {record!r}, though {_count(len(self._places) - len(done), 'message')} went to the dead-letter queue"
+        )
+
+    def _is_blend(self, record: Any) -> bool:
+        """Whether a list is the records of single messages (of whole groups on FIFO queues) run together."""
+        if not isinstance(record, list):
+            return False
+        if self._alone is None:
+            self._alone = [self._play([[place] for place in unit]) for unit in self._units()]
+        return all(isinstance(part, list) for part in self._alone) and is_blend(record, self._alone)
+
+    def _units(self) -> list[list[int]]:
+        if not self._trial.is_fifo:
+            return [[place] for place in self._places]
+        groups: dict[str, list[int]] = {}
+        for place in self._places:
+            groups.setdefault(self._trial.sends[place]["message_group_id"], []).append(place)
+        return list(groups.values())
+
+    def _play_orders(self) -> Iterator[Any]:
+        """Yield the records of delivering every message once, in each permitted order, one by one and all at once."""
+        for order in itertools.islice(_orders(self._units()), _ORDERS_MAX):
+            yield self._play([[place] for place in order])
+            if len(order) > 1:
+                yield self._play([order])
+
+    def _play(self, batches: Iterable[Sequence[int]]) -> Any:
+        """Deliver batches one after the other, each once, without any misfortune; return the record."""
+        trial = self._trial
+        sim, queue, effects = trial._build(Benign(), None)
+
+        def begin() -> None:
+            for batch in batches:
+                for place in batch:
+                    queue.send_message(**trial.sends[place])
+                sim.run_until(lambda: not queue.messages, timeout=trial.setting.within_s)
+                sim.run_for(0)
+
+        outcome = trial._finish(sim, queue, effects, begin)
+        if outcome.error is not None:
+            raise outcome.error
+        return outcome.effects
+
+
+def is_blend(whole: Sequence[Any], parts: Sequence[Sequence[Any]]) -> bool:
+    """
+    Return whether a sequence consists of some others run together, each in its own order.
+
+    >>> is_blend(["a1", "b1", "a2"], [["a1", "a2"], ["b1"]]), is_blend(["a2", "a1"], [["a1", "a2"]])
+    (True, False)
+    """
+    if len(whole) != sum(map(len, parts)):
+        return False
+    reached = [tuple(0 for _ in parts)]  # how much of each part is used up
+    for item in whole:
+        following: list[tuple[int, ...]] = []
+        for used in reached:
+            for place, part in enumerate(parts):
+                if used[place] < len(part) and part[used[place]] == item:
+                    step = (*used[:place], used[place] + 1, *used[place + 1 :])
+                    if step not in following:
+                        following.append(step)
+        reached = following
+        if not reached:
+            return False
+    return True
+
+
+def _orders(units: Sequence[Sequence[int]]) -> Iterator[list[int]]:
+    """Yield every order of messages that keeps the order within each unit."""
+    if not any(units):
+        yield []
+        return
+    for place, unit in enumerate(units):
+        if unit:
+            rest = [*units[:place], unit[1:], *units[place + 1 :]]
+            for order in _orders(rest):
+                yield [unit[0], *order]
+
+
+def _same_elements(record: Any, wanted: Any) -> bool:
+    return isinstance(record, list) and isinstance(wanted, list) and is_blend(record, [[item] for item in wanted])
+
+
+def _parameters(message: str | Mapping[str, Any]) -> dict[str, Any]:
+    if isinstance(message, str):
+        return {"message_body": message}
+    if isinstance(message, Mapping) and "message_body" in message:
+        return dict(message)
+    msg = f"message {message!r}: give a body, or parameters of send_message such as {{'message_body': 'order-1'}}"
+    raise UsageError(msg)
+
+
+def _name_of(handler: Any) -> str:
+    """Return a name for the function: that of its handler, where it is one that AWS allows."""
+    name = handler.rpartition(".")[2] if isinstance(handler, str) else getattr(handler, "__name__", "")
+    return name if re.fullmatch(r"[A-Za-z0-9_-]{1,64}", str(name)) else "worker"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
