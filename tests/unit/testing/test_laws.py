@@ -503,9 +503,10 @@ def test_run_after_a_lost_delete_is_found():
     sim.run()
     assert [
         "messages were processed after their deletion",
-        "  orders#1 'o-1' was processed again by worker#2 at 30 s: its deletion had been acknowledged at 0.1 s",
+        "  orders#1 'o-1' was processed by worker#2 at 30 s: its deletion had been acknowledged at 0.1 s",
     ] == broken(no_run_after_deletion, sim)
-    check_laws(sim, no_message_lost, nothing_dead_unrun, failures_come_back)
+    check_laws(sim)
+    nothing_dead_unrun(sim)
 
 
 def test_run_after_a_delete_with_an_old_handle_is_found(sim):
@@ -541,9 +542,11 @@ def test_run_after_redelivery_of_what_was_deleted_is_found(sim):
     (message,) = orders.messages
     sim.run()
     no_run_after_deletion(sim)
-    orders.redeliver(message)
-    sim.run()
-    assert 2 == len(broken(no_run_after_deletion, sim))
+    for more in ("", ", and 1 more after it"):
+        orders.redeliver(message)
+        sim.run()
+        _, line = broken(no_run_after_deletion, sim)
+        assert line.startswith(f"  orders#1 'o-1' was processed by worker#2 at 0.1 s{more}: its deletion had been ")
 
 
 def test_run_that_began_before_the_deletion_is_none_after_it():
