@@ -178,7 +178,7 @@ def failures_come_back(sim: Simulation, *, queues: Iterable[Queue | str] | None 
     there = {_key(message) for queue in sim.queues for message in queue.messages}
     gone = []
     for life in _read(sim).lives_of(queues):
-        if life.is_done or life.is_running or life.keys & there:
+        if life.is_done or life.keys & there:
             continue
         for run in life.runs:
             came_back = any(place > run.began for place in (*life.deliveries, *(move.place for move in life.moves)))
@@ -512,7 +512,7 @@ def _was_filtered(sim: Simulation, life: _Life) -> bool:
     if life.runs or not life.end.startswith("was deleted"):
         return False
     for mapping in sim.event_source_mappings:
-        if mapping.queue is life.queue and mapping.filters:
+        if mapping.queue is life.queue:
             (record,) = EventMaker(mapping.queue, shows_empty_digest=False).event((life.message,), (1,))["Records"]
             if not mapping.filters.accepts(record):
                 return True

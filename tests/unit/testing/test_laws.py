@@ -236,6 +236,16 @@ def test_message_that_a_filter_turned_away_is_not_lost(sim):
     assert 2 == len(broken(no_message_lost, sim))
 
 
+def test_message_that_a_filter_would_have_turned_away_may_be_lost(sim):
+    """The mapping is off: the message expires, and no filter ever looked at it."""
+    orders = sim.create_queue("orders", message_retention_period=60)
+    criteria = {"Filters": [{"Pattern": '{"body": {"kind": ["order"]}}'}]}
+    sim.create_event_source_mapping(orders, sim.create_function("worker"), filter_criteria=criteria, enabled=False)
+    send(orders, '{"kind": "offer"}')
+    sim.run_for(60)
+    assert "expired in orders" in broken(no_message_lost, sim)[1]
+
+
 def test_laws_look_at_the_queues_that_they_are_told(sim):
     """A queue that a test empties by hand is nobody's loss."""
     invoices, orders = sim.create_queue("invoices"), sim.create_queue("orders")
@@ -358,8 +368,87 @@ def test_deleting_before_the_work_is_done_breaks_the_order(sim):
     assert line.endswith(", before orders.fifo#1 'o-1' was done")
 
 
+def test_next_may_begin_when_an_early_deletion_has_ended_with_its_run(sim):
+    """The first is deleted early and fails: it is overtaken by what begins meanwhile, and by nothing later."""
+    durations = {"o-1": 2, "o-2": 1, "o-3": 3}
+
+    def handler(event, context):
+        (record,) = event["Records"]
+        if record["body"] == "o-1":
+            orders.delete_message(record["receiptHandle"])
+            raise ValueError("no")
+
+    orders, _ = pipeline(
+        sim, handler, fifo=True, batch_size=1, duration=lambda event: durations[event["Records"][0]["body"]]
+    )
+    send(orders, "o-1", "o-2", group="h")
+    sim.run_for(2.5)
+    send(orders, "o-3", group="h")
+    sim.run()
+    assert 3 == orders.deleted
+    _, line = broken(order_within_group, sim)
+    assert line.startswith("  orders.fifo#2 'o-2' of group 'h' began in worker#2 at ")
+
+
+def test_early_deletion_has_ended_when_every_run_of_the_message_has(sim):
+    """The handler lets go of its message, so that two runs have it at once; the longer one counts."""
+    durations = {("o-1", "1"): 1, ("o-1", "2"): 4, ("o-2", "1"): 2, ("o-3", "1"): 0.5}
+
+    def key(event):
+        (record,) = event["Records"]
+        return record["body"], record["attributes"]["ApproximateReceiveCount"]
+
+    def handler(event, context):
+        handle = event["Records"][0]["receiptHandle"]
+        if key(event) == ("o-1", "1"):
+            orders.change_message_visibility(handle, 0)
+            raise ValueError("no")
+        if key(event) == ("o-1", "2"):
+            orders.delete_message(handle)
+
+    orders, _ = pipeline(sim, handler, fifo=True, batch_size=1, timeout=5, duration=lambda event: durations[key(event)])
+    send(orders, "o-1", "o-2", "o-3")
+    sim.run()
+    assert 3 == orders.deleted
+    assert ["#2 'o-2'", "#3 'o-3'"] == [
+        line.removeprefix("  orders.fifo")[:8] for line in broken(order_within_group, sim)[1:]
+    ]
+
+
+@pytest.mark.parametrize("way", ["deleted", "purged", "expired"])
+def test_what_is_gone_blocks_nobody(sim, way):
+    """The first of a group leaves without a run; the next may go."""
+    orders = sim.create_queue("orders.fifo", message_retention_period=60)
+    send(orders, "o-1")
+    if way == "deleted":
+        orders.delete_message(orders.receive_message()[0].receipt_handle)
+    elif way == "purged":
+        orders.purge_queue()
+    sim.run_for(60)
+    send(orders, "o-2")
+    sim.create_event_source_mapping(orders, sim.create_function("worker"))
+    sim.run()
+    assert orders.deleted
+    order_within_group(sim)
+
+
+def test_what_a_move_task_takes_away_blocks_nobody(sim):
+    """One of two messages is moved to another queue, where it waits: it is neither lost nor in the way."""
+    orders, dlq = pipeline(sim, fail, fifo=True, receives=1, batch_size=1)
+    spare = sim.create_queue("spare.fifo")
+    send(orders, "o-1", "o-2")
+    sim.run()
+    task = sim.start_message_move_task(dlq, spare, max_number_of_messages_per_second=1)
+    sim.cancel_message_move_task(task.task_handle)
+    assert ["o-1"] == [message.body for message in spare.messages]
+    sim.create_event_source_mapping(dlq, sim.create_function("salvage"))
+    sim.run()
+    assert [] == [*dlq.messages, *orders.messages]
+    check_laws(sim)
+
+
 def test_what_is_moved_away_blocks_nobody(sim):
-    """The next of the group runs when the first is in the dead-letter queue, or purged, or deleted by a test."""
+    """The next of the group runs when the first is in the dead-letter queue."""
     orders, dlq = pipeline(sim, failing_always("o-1"), fifo=True, receives=1, batch_size=1)
     send(orders, "o-1", "o-2")
     sim.run()
@@ -415,6 +504,9 @@ def test_message_that_dies_without_a_run_is_found(sim):
     headline, *lines = broken(nothing_dead_unrun, sim)
     assert f"{len(unrun)} messages are dead without a run" == headline
     assert sorted(unrun) == sorted(line.split()[0] for line in lines)
+    sim.create_event_source_mapping(dlq, sim.create_function("salvage"))
+    sim.run()
+    assert [headline, *lines] == broken(nothing_dead_unrun, sim)  # that it ran later does not mend it
     assert lines[0].endswith("after 1 delivery, and never ran")
     assert "was moved to jobs-dlq at " in lines[0]
 
@@ -476,6 +568,37 @@ def test_failure_may_be_on_its_way(sim):
     sim.run_for(60)
     dlq.purge_queue()
     failures_come_back(sim)
+
+
+def test_failure_that_came_back_may_go_any_way(sim):
+    """It was delivered again; that it expires afterwards is the business of another law."""
+
+    calls = []
+
+    def report_then_raise(event, context):
+        calls.append(event)
+        if len(calls) > 1:
+            raise ValueError("no")
+        return {"batchItemFailures": [{"itemIdentifier": record["messageId"]} for record in event["Records"]]}
+
+    orders = sim.create_queue("orders", message_retention_period=60)
+    worker = sim.create_function("worker", report_then_raise)
+    sim.create_event_source_mapping(orders, worker, function_response_types=REPORTS)
+    send(orders, "o-1")
+    sim.run_for(120)
+    assert (2, 1) == (len(calls), orders.expired)
+    failures_come_back(sim)
+    assert 2 == len(broken(no_message_lost, sim))
+
+
+@pytest.mark.parametrize("answer", [{"batchItemFailures": 7}, {"batchItemFailures": ["x", {"itemIdentifier": 7}]}, "x"])
+def test_answers_of_no_known_form_name_nobody(sim, answer):
+    """They fail the whole batch, which comes back."""
+    orders, dlq = pipeline(sim, lambda event, context: answer, function_response_types=REPORTS)
+    send(orders, "o-1")
+    sim.run()
+    assert 1 == len(dlq.messages)
+    check_laws(sim, *LAWS)
 
 
 def test_failure_that_another_run_did_has_come_back():
