@@ -9,11 +9,12 @@ from lambdasim.clock import Priority
 from lambdasim.sqs.limits import BATCH_MAX
 from lambdasim.sqs.line import Consumer
 from lambdasim.sqs.message import Flight, Message, State
-from lambdasim.sqs.records import DELETED
+from lambdasim.sqs.records import DELETED, KEPT
 from lambdasim.sqs.store import Store
 from lambdasim.units import MICROSECONDS
 
 _DELETED: Final = State.DELETED
+_VISIBLE: Final = State.VISIBLE
 
 _ASK_AGAIN_US: Final = MICROSECONDS  # after an answer was lost
 
@@ -114,6 +115,8 @@ class Consumed(Store):
         flown: list[Message] = []
         for message, count in zip(messages, receive_counts, strict=True):
             if message.receive_count != count and not deletes_stale:
+                if self._trace.active and (message._flight is not None or message._state is _VISIBLE):
+                    self._trace.add((now_us, KEPT, self, message))
                 continue
             flight = message._flight
             if flight is None:

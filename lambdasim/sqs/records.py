@@ -114,6 +114,7 @@ AVAILABLE: Final = Kind("message available", _of_message, _one, *_about("visible
 CHANGED: Final = Kind("message visibility changed", _of_change, _one, _tell_change, _brief_change)
 RETURNED: Final = Kind("message returned", _of_message, _one, *_about("visible{} again", "in"))
 DELETED: Final = Kind("message deleted", _of_message, _one, *_about("deleted{}", "from"))
+KEPT: Final = Kind("message kept", _of_message, _one, *_about("stays{}, though its deletion was acknowledged", "in"))
 EXPIRED: Final = Kind("message expired", _of_message, _one, *_about("expired{}: its retention is over", "in"))
 MOVED: Final = Kind("message moved", _of_move, _one, _tell_move, _brief_move)
 REDRIVEN: Final = Kind("message redriven", _of_redrive, _both, _tell_redrive, _brief_redrive)

@@ -18,6 +18,7 @@ from lambdasim.sqs.records import (
     DELETED,
     DELIVERED,
     EXPIRED,
+    KEPT,
     MOVED,
     PURGED,
     REDELIVERED,
@@ -367,8 +368,11 @@ class Store(Shelf):
             return False
         self._delete_successes += 1
         is_plain = self._luck is None and message.receive_count == delivery
-        if is_present and (is_plain or self._is_deletable(message, delivery)):
-            self._discard(message)
+        if is_present:
+            if is_plain or self._is_deletable(message, delivery):
+                self._discard(message)
+            elif self._trace.active:
+                self._trace.add((self.clock.now_us, KEPT, self, message))
         return True
 
     def _is_deletable(self, message: Message, delivery: int) -> bool:
