@@ -23,7 +23,7 @@ PROFILE = os.environ.get("LAMBDASIM_HYPOTHESIS", "fast")
 settings.register_profile(
     "fast",
     max_examples=20,
-    stateful_step_count=40,
+    stateful_step_count=25,
     derandomize=True,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],

@@ -210,7 +210,7 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
-@pytest.mark.parametrize(("few", "many"), [(10, 1_000), (2_000, 10_000)], ids=["10 to 1000", "2000 to 10000"])
+@pytest.mark.parametrize(("few", "many"), [(10, 1_000), (2_000, 5_000)], ids=["10 to 1000", "2000 to 5000"])
 def test_a_record_is_no_more_work_in_a_larger_batch(few, many, answer):
     """Batches that may reach the payload limit are measured record by record; so they are compared apart."""
     lines = []
@@ -242,7 +242,7 @@ def test_a_record_of_a_fifo_queue_is_no_more_work_the_more_groups_there_are(per_
         )
         return world.lines(until=10_000) / world.mapping.snapshot().polled_event_count
 
-    assert lines(1_500) <= MARGIN * lines(300)
+    assert lines(600) <= MARGIN * lines(120)
 
 
 # ---- messages that wait
@@ -296,4 +296,4 @@ def test_a_record_is_no_more_work_the_more_are_filtered(pattern, share):
         assert (found.filtered_out_event_count < messages) is bool(share and pattern != "metadata")
         return work / messages
 
-    assert lines(1_000) <= MARGIN * lines(100)
+    assert lines(500) <= MARGIN * lines(100)
