@@ -432,6 +432,18 @@ def test_what_is_gone_blocks_nobody(sim, way):
     order_within_group(sim)
 
 
+def test_what_is_purged_while_it_runs_overtakes_nobody(sim):
+    """It left the line; its run ends while another message waits that was sent after the purge."""
+    orders, _ = pipeline(sim, fifo=True, duration=2)
+    send(orders, "o-1")
+    sim.run_for(1)
+    orders.purge_queue()
+    send(orders, "o-2")
+    sim.run()
+    assert (1, 1) == (orders.purged, orders.deleted)
+    order_within_group(sim)
+
+
 def test_what_a_move_task_takes_away_blocks_nobody(sim):
     """One of two messages is moved to another queue, where it waits: it is neither lost nor in the way."""
     orders, dlq = pipeline(sim, fail, fifo=True, receives=1, batch_size=1)
