@@ -1,4 +1,4 @@
-"""The entries of the house: `nox` for lint, types and tests, `nox -s docs` and `nox -s bench` for the rest."""
+"""The entries of the house: `nox` for lint, types and tests; `nox -l` lists the rest, as `nox -s docs`."""
 
 import re
 from pathlib import Path
@@ -32,6 +32,14 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def old_clients(session: nox.Session) -> None:
+    """Call Lambda and SQS with clients of boto3 as they were in 2024."""
+    session.install("-e", ".[dev]")
+    session.install("boto3==1.34.162")
+    session.run("pytest", "tests/unit/bridges", *map(str, sorted(Path("tests/conformance").glob("test_boto3_*.py"))))
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Execute what the README, the docs, the docstrings and the examples show, and each scenario."""
     session.install("-e", ".[dev]")
@@ -42,8 +50,10 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def pictures(session: nox.Session) -> None:
-    """Draw the pictures of docs/validation.md again, by running its programs."""
-    session.install("-e", ".[planning]")
+    """Draw the pictures of the documents again, by running their programs."""
+    session.install("-e", ".[planning,testing]")
+    with Path("docs/pictures/race.svg").open("w", encoding="utf-8") as race:
+        session.run("python", "docs/examples/race.py", stdout=race)
     page = Path("docs/validation.md").read_text(encoding="utf-8")
     for program in re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
         session.run("python", "-c", program)

@@ -31,7 +31,16 @@ from lambdasim.esm.limits import MAPPING_SETTINGS, ProvisionedModel
 from lambdasim.esm.mapping import ListEventSourceMappingsResult, MappingConfiguration, check_numbers, refuse_others
 from lambdasim.faults import GROUPS, Faults, async_part, esm_part, lambda_part, sqs_part
 from lambdasim.filtering.criteria import parse_criteria
-from lambdasim.lambda_ import AsyncFaults, Function, InvokeResult, LambdaFaults, LambdaLimits, PriceBook, RpsModel
+from lambdasim.lambda_ import (
+    AsyncFaults,
+    Function,
+    InvokeResult,
+    LambdaConfig,
+    LambdaFaults,
+    LambdaLimits,
+    PriceBook,
+    RpsModel,
+)
 from lambdasim.lambda_.destinations import Attributes, Deliver
 from lambdasim.lambda_.fibers import greenlets
 from lambdasim.lambda_.limits import FUNCTION_SETTINGS, DurationLike
@@ -41,7 +50,7 @@ from lambdasim.lambda_.remote import Remote, Wire
 from lambdasim.lambda_.version import Code, Handler, check_range
 from lambdasim.metrics import Metrics
 from lambdasim.settings import Settings
-from lambdasim.sqs import Endpoint, Queue, Registry, SqsConfig, SqsFaults
+from lambdasim.sqs import Endpoint, Message, Queue, Registry, SqsConfig, SqsFaults
 from lambdasim.sqs.attributes import QueueAttributes
 from lambdasim.sqs.limits import QUEUE_SETTINGS, partition_of
 from lambdasim.sqs.results import (
@@ -51,13 +60,14 @@ from lambdasim.sqs.results import (
     ListQueuesResult,
     StartMessageMoveTaskResult,
 )
+from lambdasim.timeline import Timeline
 from lambdasim.units import Duration, seconds
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
 _WORK: Final = Priority.WORK.value
-SETTINGS: Final = (*QUEUE_SETTINGS, RpsModel, *FUNCTION_SETTINGS, *MAPPING_SETTINGS, PriceBook)
+SETTINGS: Final = (*QUEUE_SETTINGS, LambdaConfig, RpsModel, *FUNCTION_SETTINGS, *MAPPING_SETTINGS, PriceBook)
 
 
 @runtime_checkable
@@ -464,6 +474,11 @@ class Simulation:
         if faults is not None and not isinstance(faults, LambdaFaults | AsyncFaults):
             msg = f"faults={faults!r} of function {function_name!r}: give Faults or LambdaFaults"
             raise UsageError(msg)
+        if isinstance(faults, LambdaFaults):
+            for name in ("call_error", "call_throttled", "call_lost"):
+                if getattr(faults, name):
+                    msg = f"{name} of function {function_name!r}: calls are those of all; give it to the simulation"
+                    raise UsageError(msg)
         _, endpoint = self._endpoint(region or self.region, account_id or self.account_id)
         return endpoint.create_function(
             function_name,
@@ -616,7 +631,7 @@ class Simulation:
         """Return a real boto3 resource of the same kind; boto3 has one of `sqs`."""
         return _bridges().resource(self._bridge, service_name, **options)
 
-    def patch_boto3(self, *, others: bool = True, sleep: bool = False) -> Patching:
+    def patch_boto3(self, *, others: bool = True, sleep: bool = False, threads: bool = False) -> Patching:
         """
         Let this simulation answer SQS and Lambda for every botocore client of the process, whenever it was made.
 
@@ -625,10 +640,12 @@ class Simulation:
         Args:
             others: Whether calls to other services go where they would have gone; if not, they are refused.
             sleep: Whether `time.sleep` lets simulated time pass, too.
+            threads: Whether threads that are started may call clients: one runs at a time, in an order that is the same
+                in every run. Their sleeps are simulated, as with *sleep*.
         Raises:
             UsageError: boto3 is not installed.
         """
-        return cast("Patching", _bridges().Patch(self._bridge, others=others, sleep=sleep))
+        return cast("Patching", _bridges().Patch(self._bridge, others=others, sleep=sleep, threads=threads))
 
     def create_event_source_mapping(
         self,
@@ -840,6 +857,31 @@ class Simulation:
         `Simulation(choices=Scripted(text))` takes them again, on whatever of it is still asked (SQS-640).
         """
         return script_of(self.clock.questions.departures)
+
+    def timeline(
+        self,
+        *,
+        messages: Iterable[Message | str] | Message | str | None = None,
+        since: float | dt.datetime | None = None,
+        until: float | dt.datetime | None = None,
+    ) -> Timeline:
+        """
+        Return what happened so far, for people: `print` it, or let a notebook show it as a picture.
+
+        It is told from the trace, which keeps the newest records only, and none with `trace=0`.
+
+        Args:
+            messages: Only what befell these, the invocations that ran them, and choices about either; messages, or
+                their names, such as `"orders#1"`.
+            since, until: Only what happened between these instants, inclusive: seconds since the start, or datetimes.
+        Raises:
+            UsageError: The trace has no message of that name.
+
+        Runtime: `O(records)`.
+        """
+        since_us = None if since is None else self.clock.at_us(since, name="since")
+        until_us = None if until is None else self.clock.at_us(until, name="until")
+        return Timeline(self.clock, messages=messages, since_us=since_us, until_us=until_us)
 
     def subscribe(self, observer: Callable[[Record], object]) -> Subscription:
         """

@@ -1,12 +1,14 @@
 """
-What every test is given: a fresh simulation, clock and queue, and how hard Hypothesis tries.
+What every test is given: a fresh simulation, clock and queue, and how hard Hypothesis tries; and which tests run.
 
-`LAMBDASIM_HYPOTHESIS` chooses its profile. `fast`, the default, is small and the same in every run. `nightly` is large
-and freshly seeded; the head of the report prints the seed, and `--hypothesis-seed` plays it again.
+Tests marked `slow` run with `--slow`. `LAMBDASIM_HYPOTHESIS` chooses the profile of Hypothesis. `fast`, the default, is
+small and the same in every run; so is `thorough`, which is larger. `nightly` is large and freshly seeded; the head of
+the report prints the seed, and `--hypothesis-seed` plays it again.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 from secrets import randbits
 
@@ -15,11 +17,19 @@ from hypothesis import HealthCheck, settings
 
 from lambdasim import Clock, Queue, Simulation
 
-PROFILES = ("fast", "nightly")
+PROFILES = ("fast", "thorough", "nightly")
 PROFILE = os.environ.get("LAMBDASIM_HYPOTHESIS", "fast")
 
 settings.register_profile(
     "fast",
+    max_examples=20,
+    stateful_step_count=25,
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile(
+    "thorough",
     max_examples=50,
     stateful_step_count=40,
     derandomize=True,
@@ -37,6 +47,10 @@ settings.register_profile(
 )
 
 
+def pytest_addoption(parser):
+    parser.addoption("--slow", action="store_true", help="run the tests marked slow, too")
+
+
 @pytest.hookimpl(tryfirst=True)  # before the plugin of Hypothesis reads its options
 def pytest_configure(config):
     if PROFILE not in PROFILES:
@@ -44,6 +58,34 @@ def pytest_configure(config):
     settings.load_profile(PROFILE)
     if PROFILE == "nightly" and config.option.hypothesis_seed is None:
         config.option.hypothesis_seed = str(randbits(64))
+    gc.set_threshold(20_000, 10, 10)  # simulations make many objects and few cycles: looking for those took long
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.option.slow:
+        slow = [item for item in items if "slow" in item.keywords]
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if "slow" not in item.keywords]
+
+
+def pytest_collection_finish():
+    """Thousands of tests stay in memory until the end; no search for garbage need look at them again."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    """Skip what an older botocore has no parameter for: its clients say so before they call anybody."""
+    try:
+        return (yield)
+    except Exception as error:
+        if type(error).__name__ == "ParamValidationError" and "Unknown parameter in " in str(error):
+            from tests.bridge_lambda import IS_TODAYS_BOTOCORE
+
+            if not IS_TODAYS_BOTOCORE:
+                pytest.skip(f"botocore is older than this: {error}")
+        raise
 
 
 def pytest_report_header(config):

@@ -21,10 +21,12 @@ from lambdasim.lambda_.world import current_sleeper
 
 if TYPE_CHECKING:
     from lambdasim.bridges.records import Call
+    from lambdasim.lambda_.world import Machine
     from lambdasim.simulation import Simulation
 
 # Attributes of our errors that are no members of AWS's: the text has one of its own, and where a filter is at fault.
 _NOT_MEMBERS: Final = frozenset({"message", "reason", "path", "filter_index"})
+_REAL_SLEEP: Final = time.sleep
 _REASONED: Final = "TooManyRequestsException"  # the shape that has a reason; elsewhere it is an explanation of ours
 
 
@@ -46,6 +48,7 @@ class Bridge:
         self._services: dict[str, Any] = {}
         self._request_ids = simulation.clock.identifiers.series("request", "boto3")
         self._thread = threading.get_ident()
+        self.threads: Any = None  #: those that have the baton in turn, while that option is on
 
     def respond(self, request: Any, region: str | None) -> Any:
         """
@@ -56,12 +59,14 @@ class Bridge:
         Raises:
             UsageError: The call is one that a simulation cannot answer, such as one from another thread.
         """
-        if threading.get_ident() != self._thread:
+        if not self._is_here:
             msg = (
                 f"{request.method} {request.url} comes from another thread than that of the simulation: events there "
-                "happen one after the other; call from one thread, or give work to interleaved handlers or sim.spawn"
+                "happen one after the other; sim.patch_boto3(threads=True) lets threads call, one at a time"
             )
             raise UsageError(msg)
+        if self.threads is not None:
+            self.threads.let_others()
         wire = _wire()
         call = wire.parse(request)
         at = self._simulation.datetime
@@ -78,9 +83,16 @@ class Bridge:
         return _library("lambdasim.bridges.wire").response_of(answer, request.url)
 
     def sleep(self, duration: float) -> None:
-        """Let simulated time pass for whoever calls; in a callback it stands still."""
-        if current_sleeper() is not None:
+        """Let simulated time pass for whoever calls; in a callback it stands still, and elsewhere it is real."""
+        strand = (
+            None if self.threads is None else _library("lambdasim.bridges.strands").by_thread.get(threading.get_ident())
+        )
+        if strand is not None:
+            strand.sleep(duration)
+        elif current_sleeper() is not None:
             time.sleep(duration)
+        elif not self._is_here:
+            _REAL_SLEEP(duration)
         elif not self._simulation.clock.is_running:
             self._simulation.run_for(duration)
 
@@ -95,6 +107,35 @@ class Bridge:
     def take_out(self) -> None:
         """Answer no more."""
         diversion.take_out()
+
+    def forget(self, machine: Machine) -> None:
+        """Let the threads of a process end with it."""
+        if self.threads is not None:
+            self.threads.forget(machine)
+
+    def put_threads_in(self) -> Any:
+        """Let threads that are started have the baton in turn, and return what ends that."""
+        before = self.threads
+        if before is None:
+            self.threads = _library("lambdasim.bridges.strands").Threads(self._simulation.clock, self._thread)
+        try:
+            return before, _library("lambdasim.bridges.locks").Threading(self.threads, self.sleep).__enter__()
+        except BaseException:
+            self.threads = before
+            raise
+
+    def take_threads_out(self, put_in: Any) -> None:
+        """Let threads be threads again."""
+        before, threading_ = put_in
+        try:
+            threading_.__exit__(None, None, None)
+        finally:
+            self.threads = before
+
+    @property
+    def _is_here(self) -> bool:
+        """Whether who asks runs on a thread of this simulation."""
+        return threading.get_ident() == self._thread or (self.threads is not None and self.threads.is_here)
 
     def _service(self, name: str) -> Any:
         if name not in self._services:
@@ -219,17 +260,22 @@ class Patch(ContextDecorator):
         bridge: Of the simulation.
         others: Whether calls to other services go where they would have gone; if not, they are refused.
         sleep: Whether `time.sleep` lets simulated time pass.
+        threads: Whether threads that are started have the baton in turn; time has to be simulated for them.
     """
 
-    def __init__(self, bridge: Bridge, *, others: bool = True, sleep: bool = False) -> None:
+    def __init__(self, bridge: Bridge, *, others: bool = True, sleep: bool = False, threads: bool = False) -> None:
         self._bridge = bridge
         self._others = others
-        self._sleep = sleep
+        self._sleep = sleep or threads
+        self._threads = threads
         self._real_sleeps: list[Any] = []
+        self._threading: list[Any] = []
 
     def __enter__(self) -> Self:
         """Let the simulation answer from now on."""
         _library("botocore.endpoint")  # which says what is missing, if anything is
+        if self._threads:
+            self._threading.append(self._bridge.put_threads_in())
         diversion.put_in(_Alone(self._bridge) if not self._others else self._bridge)
         self._real_sleeps.append(time.sleep)
         if self._sleep:
@@ -240,8 +286,12 @@ class Patch(ContextDecorator):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Let whoever answered before answer again."""
-        time.sleep = self._real_sleeps.pop()
-        diversion.take_out()
+        try:
+            if self._threads:
+                self._bridge.take_threads_out(self._threading.pop())
+        finally:
+            time.sleep = self._real_sleeps.pop()
+            diversion.take_out()
 
 
 class _Alone:

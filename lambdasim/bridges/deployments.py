@@ -27,6 +27,15 @@ _ROLE_PATTERN: Final = r"arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@
 _HANDLER_MAX: Final = 128
 _is_handler: Final = re.compile(r"[^\s]+").fullmatch
 _is_role: Final = re.compile(_ROLE_PATTERN).fullmatch
+_KEY_PATTERN: Final = r"(arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*)|()"
+_is_key: Final = re.compile(_KEY_PATTERN).fullmatch
+_LOG_GROUP_PATTERN: Final = r"[\.\-_/#A-Za-z0-9]+"
+_is_log_group: Final = re.compile(_LOG_GROUP_PATTERN).fullmatch
+_LOGGING_WORDS: Final = {
+    "LogFormat": ("JSON", "Text"),
+    "ApplicationLogLevel": ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"),
+    "SystemLogLevel": ("DEBUG", "INFO", "WARN"),
+}
 _is_runtime: Final = re.compile(
     r"nodejs(4\.3(-edge)?|\d\.10|\d+\.x)?|java(8|8\.al2|11|17|21|25)|python(2\.7|3\.\d+)|dotnet(core\d\.\d|\d+)|go1\.x"
     r"|ruby\d\.\d|provided(\.al2(023)?)?"
@@ -151,6 +160,10 @@ def _check_details(parameters: Mapping[str, Any]) -> None:
         check_word("tracingConfig.mode", parameters["TracingConfig"]["Mode"], ("Active", "PassThrough"))
     if "ApplyOn" in parameters.get("SnapStart", {}):
         check_word("snapStart.applyOn", parameters["SnapStart"]["ApplyOn"], ("PublishedVersions", "None"))
+    if "KMSKeyArn" in parameters:
+        key = parameters["KMSKeyArn"]
+        check_pattern("kMSKeyArn", key, _KEY_PATTERN, fits=_is_key(key) is not None)
+    _check_logging(parameters.get("LoggingConfig", {}))
     if "EphemeralStorage" in parameters:
         check_range("ephemeralStorage.size", parameters["EphemeralStorage"]["Size"], *_EPHEMERAL_STORAGE_MB)
     architectures = parameters.get("Architectures", ["x86_64"])
@@ -161,6 +174,15 @@ def _check_details(parameters: Mapping[str, Any]) -> None:
             "must not be null]"
         )
         raise ValidationException(msg)
+
+
+def _check_logging(given: Mapping[str, Any]) -> None:
+    for name, words in _LOGGING_WORDS.items():
+        if name in given:
+            check_word(f"loggingConfig.{name[0].lower()}{name[1:]}", given[name], words)
+    if "LogGroup" in given:
+        group = given["LogGroup"]
+        check_pattern("loggingConfig.logGroup", group, _LOG_GROUP_PATTERN, fits=_is_log_group(group) is not None)
 
 
 def _logging_of(given: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:

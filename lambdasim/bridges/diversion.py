@@ -24,6 +24,7 @@ from __future__ import annotations
 import os
 import random
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -64,6 +65,8 @@ class Target(Protocol):
 _targets: list[Target] = []
 _places: list[tuple[Any, str, Any]] = []  # classes of botocore, names of methods, and what replaces them
 _found: dict[str, Any] = {}  # by the name of the method: what was there
+_waiting: dict[int, Callable[[float], object]] = {}  # how waiters sleep, by thread
+_time_of_waiters: list[Any] = []  # what their module has for time when none waits
 _is_whole = False  # whether all of them are replaced
 _watched: set[str] = set(_MODULES)  # modules that have not come yet
 
@@ -147,8 +150,26 @@ def wait(found: Callable[..., Any], target: Target, **given: Any) -> Any:
     """Let a waiter wait in the time of a target."""
     if current_sleeper() is not None:  # all sleeps are simulated there
         return found(**given)
-    with sleeping(target.sleep, sys.modules["botocore.waiter"]):
+    module: Any = sys.modules["botocore.waiter"]
+    thread = threading.get_ident()
+    before = _waiting.get(thread)
+    if not _waiting:
+        _time_of_waiters.append(module.time)
+        module.time = SimpleNamespace(**{**vars(time), "sleep": _sleep_of_waiter})
+    _waiting[thread] = target.sleep
+    try:
         return found(**given)
+    finally:
+        del _waiting[thread]
+        if before is not None:
+            _waiting[thread] = before
+        if not _waiting:
+            module.time = _time_of_waiters.pop()
+
+
+def _sleep_of_waiter(duration: float) -> None:
+    """Sleep as the waiter of this thread does; several may wait at once."""
+    _waiting.get(threading.get_ident(), time.sleep)(duration)
 
 
 def needs_retry(found: Callable[..., Any], target: Target, response: Any) -> bool:

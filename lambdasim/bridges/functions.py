@@ -19,9 +19,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import ClassVar, Final
+from functools import partial
+from typing import Any, ClassVar, Final
 
 from lambdasim.bridges.asking import Answer, Asked, check_length, check_pattern, check_revision, check_word
+from lambdasim.bridges.calls import Calls
 from lambdasim.bridges.deployments import (
     CREATING,
     DESCRIPTION_MAX,
@@ -43,18 +45,19 @@ from lambdasim.errors.lambda_ import (
     InvalidParameterValueException,
     TooManyRequestsException,
     UnknownOperationException,
+    ValidationException,
 )
 from lambdasim.esm import EventSourceMapping
-from lambdasim.lambda_ import (
-    AliasConfiguration,
-    Function,
-    FunctionConfiguration,
-)
+from lambdasim.faults import lambda_part
+from lambdasim.lambda_ import AliasConfiguration, Function, FunctionConfiguration, LambdaConfig
 from lambdasim.lambda_.configured import NOT_GIVEN
 from lambdasim.lambda_.names import LATEST, parse_reference
 from lambdasim.simulation import Simulation
+from lambdasim.sqs.limits import partition_of
 
 _RATE: Final = "RateLimitExceeded"
+# Whose objects let others run before the effect.
+_POINTS_THEMSELVES: Final = frozenset({"Invoke", "InvokeAsync", "InvokeWithResponseStream"})
 _NO_SOURCE: Final = "Runtime and Handler are mandatory parameters for functions created with deployment packages."
 _ARN_PATTERN: Final = (
     r"arn:(aws[a-zA-Z-]*):lambda:[a-z]{2}((-gov)|(-iso(b?)))?-[a-z]+-\d{1}:\d{12}:(function:[a-zA-Z0-9-_]+"
@@ -78,6 +81,7 @@ class LambdaService:
 
     def __init__(self, simulation: Simulation) -> None:
         self._simulation = simulation
+        self._calls: dict[str, Calls] = {}  # by Region
         self._operations: dict[str, tuple[Callable[[Asked], Answer], frozenset[str]]] = {}
         for group in (Functions(), Concurrency(), Invocations(), Mappings(), Permissions(), TagsOfAll()):
             for operation, known in group.OPERATIONS.items():
@@ -95,6 +99,7 @@ class LambdaService:
 
         Raises:
             AwsError: As AWS would answer.
+            ResponseLostError: The answer is lost on the way.
             UsageError: A parameter that is not modelled, or a call that has no meaning where it is made.
         """
         found = self._operations.get(call.operation)
@@ -112,12 +117,36 @@ class LambdaService:
         simulation = self._simulation
         region = call.region or simulation.region
         _, endpoint = simulation._endpoint(region, simulation.account_id)
+        asked = Asked(simulation, endpoint, region, _Given(call.parameters))
         try:
-            return act(Asked(simulation, endpoint, region, call.parameters))
+            return self._calls_in(region).make(partial(act, asked), is_point=call.operation not in _POINTS_THEMSELVES)
         except TooManyRequestsException as error:
             if error.reason is not None and error.reason.endswith(_RATE):  # it is that of a second (LAM-211)
                 vars(error)["retryAfterSeconds"] = "1"
             raise
+
+    def _calls_in(self, region: str) -> Calls:
+        found = self._calls.get(region)
+        if found is None:
+            simulation = self._simulation
+            found = self._calls[region] = Calls(
+                simulation.clock,
+                simulation._settings.get(LambdaConfig).call_latency_s,
+                lambda_part(simulation.faults),
+                f"arn:{partition_of(region)}:lambda:{region}:{simulation.account_id}",
+            )
+        return found
+
+
+class _Given(dict[str, Any]):
+    """The parameters of a call. What has to be there and is not, AWS takes for null."""
+
+    def __missing__(self, name: str) -> Any:
+        msg = (
+            f"1 validation error detected: Value null at '{name[0].lower()}{name[1:]}' failed to satisfy constraint: "
+            "Member must not be null"
+        )
+        raise ValidationException(msg)
 
 
 class Functions:
@@ -154,7 +183,7 @@ class Functions:
 
     def create_function(self, asked: Asked) -> Answer:
         """Make a function; the answer shows it while it is being made."""
-        reference = parse_reference(asked.parameters["FunctionName"])
+        reference = parse_reference(asked.parameters["FunctionName"], is_new=True)
         code, name = asked.parameters["Code"], reference.name
         details = configuration_of(asked, {}, is_new=True)
         kept = details["details"]
@@ -301,7 +330,7 @@ class Functions:
         """Let an alias stand for something else."""
         function, name = asked.function(), asked.parameters["Name"]
         check_length("description", asked.get("Description", ""), DESCRIPTION_MAX)
-        check_revision(asked.get("RevisionId"), function.get_alias(name).revision_id)
+        check_revision(asked.get("RevisionId"), function._alias_to_change(name).revision_id)
         weights = _weights_of(asked) if "RoutingConfig" in asked.parameters else NOT_GIVEN
         found = function.update_alias(
             name,
@@ -353,12 +382,14 @@ class TagsOfAll:
 
     def tag_resource(self, asked: Asked) -> Answer:
         """Add tags."""
-        self._resource(asked).tag_resource(asked.parameters["Tags"])
+        tags = asked.parameters["Tags"]
+        self._resource(asked).tag_resource(tags)
         return {}
 
     def untag_resource(self, asked: Asked) -> Answer:
         """Remove tags."""
-        self._resource(asked).untag_resource(asked.parameters["TagKeys"])
+        keys = asked.parameters["TagKeys"]
+        self._resource(asked).untag_resource(keys)
         return {}
 
     def list_tags(self, asked: Asked) -> Answer:

@@ -81,6 +81,9 @@ class SqsService:
             raise UnknownOperationException(msg)
         if not about_all.members.issuperset(given):
             raise _unknown(operation, given, about_all.members)
+        fiber = self._simulation.clock.fiber
+        if fiber is not None:
+            fiber.point()
         return about_all.act(self._endpoint(call.region), call)
 
     def _queue(self, region: str | None, url: Any) -> Queue:

@@ -25,6 +25,7 @@ class Kind:
     render: Callable[..., tuple[str, dict[str, Any]]]  #: parts -> (subject, details)
     touches: Callable[..., Sequence[Any]] | None = None  #: parts -> the messages that it is about
     tell: Callable[..., str] | None = None  #: parts -> what it was, in words, for the story of such a message
+    brief: Callable[..., str] | None = None  #: the same without who and where, for a line that has columns for these
 
 
 @frozen
@@ -106,6 +107,11 @@ class Trace:
         self._observers.append(subscription)
         self._update()
         return subscription
+
+    @property
+    def limit(self) -> int | None:
+        """How many records are kept; None for all."""
+        return self._limit
 
     @property
     def records(self) -> tuple[Record, ...]:

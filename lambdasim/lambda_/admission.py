@@ -29,7 +29,7 @@ from lambdasim.lambda_.concurrency import (
 from lambdasim.lambda_.duration import DurationModel
 from lambdasim.lambda_.environments import Count, Environment, Environments
 from lambdasim.lambda_.faults import LambdaFaults, luck_of
-from lambdasim.lambda_.invocation import Invocation, Outcome, Request
+from lambdasim.lambda_.invocation import Invocation, Outcome, Request, tell_begin, tell_end
 from lambdasim.lambda_.limits import ColdStartModel, EnvironmentModel, LambdaLimits, RuntimeModel, ScalingRate
 from lambdasim.lambda_.provisioned import Provisioned
 from lambdasim.lambda_.targets import Target
@@ -55,6 +55,7 @@ BEGUN: Final = Kind(
     lambda invocation, _: (
         f"{invocation.function.name} started: request {invocation.request_id}, environment {invocation.environment.id}"
     ),
+    lambda invocation, _: tell_begin(invocation),
 )
 ENDED: Final = Kind(
     "invocation ended",
@@ -63,13 +64,15 @@ ENDED: Final = Kind(
         {"request_id": invocation.request_id, "outcome": invocation.outcome.value},
     ),
     lambda _, messages: messages,
-    lambda invocation, _: f"{invocation.function.name} ended: {invocation.verdict}",
+    lambda invocation, messages: f"{invocation.function.name} ended: {tell_end(invocation, messages)}",
+    tell_end,
 )
 THROTTLED: Final = Kind(
     "invocation throttled",
     lambda function, reason, _: (function.name, {"reason": reason}),
     lambda _function, _reason, messages: messages,
     lambda function, reason, _: f"{function.name} throttled: {reason}",
+    lambda _function, reason, _: f"throttled: {reason}",
 )
 
 

@@ -17,6 +17,7 @@ from attrs import evolve, frozen
 
 from lambdasim.clock import Clock, Kind, Priority
 from lambdasim.clock.meters import Counter, Samples
+from lambdasim.clock.wording import shorten
 from lambdasim.errors import AwsError, ResponseLostError
 from lambdasim.errors.lambda_ import (
     InvalidParameterValueException,
@@ -57,10 +58,17 @@ RETRIES_EXHAUSTED: Final = "RetriesExhausted"
 AGE_EXCEEDED: Final = "EventAgeExceeded"
 ZERO_RESERVED: Final = "ZeroReservedConcurrency"
 
-ACCEPTED: Final = Kind("event accepted", lambda event: (event.function_name, {"request_id": event.request_id}))
+_ENDS: Final[dict[str | None, str]] = {SUCCESS: "done", None: "dropped, and nobody is told"}
+
+ACCEPTED: Final = Kind(
+    "event accepted",
+    lambda event: (event.function_name, {"request_id": event.request_id}),
+    brief=lambda event: f"event {event.sequence} accepted: {shorten(event.payload.decode())}",
+)
 SETTLED: Final = Kind(
     "event settled",
     lambda event, condition: (event.function_name, {"request_id": event.request_id, "condition": condition}),
+    brief=lambda event, condition: f"event {event.sequence} {_ENDS.get(condition) or f'given up: {condition}'}",
 )
 
 

@@ -459,7 +459,7 @@ class Configured(Admission):
             InvalidParameterValueException: `$LATEST`, while environments are provisioned for the alias.
             ResourceConflictException: Something is provisioned for the other version already.
         """
-        alias = self.get_alias(name)
+        alias = self._alias_to_change(name)
         number = alias.function_version if function_version is NOT_GIVEN else function_version
         version, target = self._version(number), self.target(name)
         weights: Mapping[str, float] | None = alias.additional_version_weights
@@ -482,6 +482,15 @@ class Configured(Admission):
         self._aliases[name] = alias
         self._route(target, weights)
         return alias
+
+    def _alias_to_change(self, name: str) -> AliasConfiguration:
+        """Return an alias; AWS has other words than for a look where there is none."""
+        self._guard()
+        found = self._aliases.get(check_alias(name))
+        if found is None:
+            msg = f"Alias not found: {self.arn}:{name}"
+            raise ResourceNotFoundException(msg)
+        return found
 
     def _revision_of(self, qualifier: str | None) -> str:
         """Return the revision of what a qualifier stands for."""
@@ -560,8 +569,10 @@ class Configured(Admission):
         """
         Delete the function, or one version; what is in flight runs on to its end (LAM-028).
 
+        A version that there is not is one that is deleted already.
+
         Raises:
-            InvalidParameterValueException: `$LATEST` alone.
+            InvalidParameterValueException: `$LATEST` alone, or an alias.
             ResourceConflictException: An alias stands for the version.
             ResourceNotFoundException: It is gone already.
         """
@@ -573,9 +584,11 @@ class Configured(Admission):
             msg = "$LATEST version cannot be deleted without deleting the function."
             raise InvalidParameterValueException(msg)
         check_qualifier(qualifier)
-        if qualifier in self._aliases or qualifier not in self._versions:
-            msg = f"Function not found: {self.arn}:{qualifier}"
-            raise ResourceNotFoundException(msg)
+        if not qualifier.isdecimal():
+            msg = "Deletion of aliases is not currently supported."
+            raise InvalidParameterValueException(msg)
+        if qualifier not in self._versions:
+            return
         pointing = [alias.name for alias in self.list_aliases(qualifier)]
         if pointing:
             msg = f"Unable to delete version because the following aliases reference it: [{', '.join(pointing)}]"

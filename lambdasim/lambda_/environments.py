@@ -23,8 +23,16 @@ if TYPE_CHECKING:
 
 _HEAP_SLACK: Final = 64  # entries of environments that are gone, at least, before they are swept out
 
-STARTED: Final = Kind("environment started", lambda name, environment: (name, {"environment": environment.id}))
-REAPED: Final = Kind("environment reaped", lambda name, environment: (name, {"environment": environment.id}))
+STARTED: Final = Kind(
+    "environment started",
+    lambda name, environment: (name, {"environment": environment.id}),
+    brief=lambda *_: "environment started",
+)
+REAPED: Final = Kind(
+    "environment reaped",
+    lambda name, environment: (name, {"environment": environment.id}),
+    brief=lambda *_: "environment reclaimed",
+)
 
 
 class Environment:

@@ -59,6 +59,10 @@ class LambdaFaults:
     response_lost: float = field(default=0.0, validator=_probability)  #: the work is done, the caller gets a 500
     stall: float = field(default=0.0, validator=_probability)  #: an interleaved handler is held up where it can be
     stall_s: Duration = field(default=1, validator=span())  #: for so long, or until its time is over
+    # of calls through clients, whichever they are; of a simulation only
+    call_error: float = field(default=0.0, validator=_probability)  #: refused with 500
+    call_throttled: float = field(default=0.0, validator=_probability)  #: refused with 429
+    call_lost: float = field(default=0.0, validator=_probability)  #: the call has its effect, the answer never comes
 
 
 @frozen(kw_only=True)

@@ -46,6 +46,7 @@ OPERATED: Final = Kind(
     lambda invocation, text: (invocation.function.name, {"request_id": invocation.request_id, "text": text}),
     lambda invocation, _: invocation.messages,
     lambda invocation, text: f"{invocation.label}: {text}",
+    lambda _invocation, text: text,
 )
 
 

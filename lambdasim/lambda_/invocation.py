@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import traceback
+from collections.abc import Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from attrs import frozen
 
+from lambdasim.clock.wording import listed, of_seconds, shown
 from lambdasim.lambda_.billing import billed_milliseconds
 from lambdasim.lambda_.modules import RuntimeStartError
 from lambdasim.lambda_.packages import forget_lines
@@ -39,6 +41,7 @@ class Outcome(Enum):
 
 
 _RUNNING: Final = Outcome.RUNNING
+_RESULT_CHARS: Final = 72
 _OURS: Final = os.path.dirname(os.path.realpath(__file__))
 
 
@@ -290,6 +293,58 @@ class InvokeResult:
 def dumps(value: object) -> str:
     """Return compact JSON text; NaN and infinities are no JSON."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def tell_begin(invocation: Invocation) -> str:
+    """Return how an invocation began, in words."""
+    event = getattr(invocation._request, "sequence", None)  # of the queue of asynchronous events
+    words = "started" if event is None else f"started on event {event}"
+    if invocation.init_us is None:
+        return words
+    words, cold_us = f"{words} in a new environment", invocation.started_at_us - invocation.admitted_at_us
+    return f"{words}, whose init takes {of_seconds(cold_us)} s" if cold_us else words
+
+
+def tell_end(invocation: Invocation, messages: Sequence[Any]) -> str:
+    """Return how an invocation ended, in words; *messages* are those of its batch, if it had one."""
+    words = _tell_outcome(invocation, messages)
+    return f"{words}; the answer was lost" if invocation.is_answer_lost else words
+
+
+def _tell_outcome(invocation: Invocation, messages: Sequence[Any]) -> str:
+    error = None if invocation.exception is None else shown(invocation.exception, _RESULT_CHARS)
+    match invocation.outcome:
+        case Outcome.SUCCESS if invocation.deployed.handler is None and not invocation.deployed.builds:
+            return "succeeded"
+        case Outcome.SUCCESS:
+            return _tell_failures(invocation.result, messages) or f"returned {shown(invocation.result, _RESULT_CHARS)}"
+        case Outcome.ERROR:
+            return f"raised {error}" if error else "failed"
+        case Outcome.UNSERIALISABLE:
+            return f"returned what JSON cannot hold: {error}"
+        case Outcome.EXIT:
+            return f"crashed: {error}" if error else "crashed"
+        case Outcome.TIMEOUT:
+            return f"timed out after {invocation.deployed.timeout} s"
+        case Outcome.TOO_LARGE:
+            return "returned more than an answer may hold"
+        case Outcome.INIT_ERROR:
+            return f"did not start, its init failed: {error}" if error else "did not start, its init failed"
+        case Outcome.RUNNING:
+            return "is running"
+
+
+def _tell_failures(result: Any, messages: Sequence[Any]) -> str | None:
+    """Return which messages of its batch an invocation reported as failed; None if that is not what it returned."""
+    if not messages or not isinstance(result, dict) or not isinstance(result.get("batchItemFailures"), list):
+        return None
+    labels = {message.message_id: message.label for message in messages}
+    reported = [item.get("itemIdentifier") if isinstance(item, dict) else item for item in result["batchItemFailures"]]
+    known = [label for message_id, label in labels.items() if message_id in reported]
+    strange = [shown(item) for item in reported if not isinstance(item, str) or item not in labels]
+    if strange:
+        known.append(f"{', '.join(strange)} (not in the batch)")
+    return f"reported {listed(known)} as failed" if known else "reported no failure"
 
 
 def _name_of(error: BaseException) -> str:

@@ -57,6 +57,13 @@ class LambdaLimits:
 
 
 @frozen(kw_only=True)
+class LambdaConfig:
+    """How far away Lambda is."""
+
+    call_latency_s: Duration = field(default=0, validator=span())  #: what a call through a client takes
+
+
+@frozen(kw_only=True)
 class ColdStartModel:
     """What a new execution environment costs in time (LAM-123)."""
 

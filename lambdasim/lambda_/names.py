@@ -13,6 +13,16 @@ LATEST: Final = "$LATEST"
 _is_name: Final = re.compile(r"[a-zA-Z0-9-_]{1,64}").fullmatch
 _is_qualifier: Final = re.compile(r"[a-zA-Z0-9$_-]{1,128}").fullmatch
 _is_alias: Final = re.compile(r"(?!^[0-9]+$)[a-zA-Z0-9-_]{1,128}").fullmatch
+_NAME_MAX: Final = 64
+# What a function may be called, in words of AWS: in calls about one that there is, and in the one that makes it.
+_REFERENCE_PATTERN: Final = (
+    r"(arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?"
+    r"([a-zA-Z0-9-_\.]+)(:(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_]+))?"
+)
+_NEW_PATTERN: Final = (
+    r"(arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?"
+    r"([a-zA-Z0-9-_]+)(:(\$LATEST|[a-zA-Z0-9-_]+))?"
+)
 _ALIAS_PATTERN: Final = "(?!^[0-9]+$)([a-zA-Z0-9-_]+)"
 _QUALIFIER_PATTERN: Final = r"\$(LATEST(\.PUBLISHED)?)|[a-zA-Z0-9$_-]+"
 _REFERENCE: Final = re.compile(
@@ -31,20 +41,18 @@ class Reference(NamedTuple):
     account_id: str | None
 
 
-def parse_reference(text: str) -> Reference:
+def parse_reference(text: str, *, is_new: bool = False) -> Reference:
     """
     Take a name, partial ARN or ARN apart, with or without a qualifier.
 
+    Args:
+        is_new: Whether it is the name of a function that is to be made.
     Raises:
         ValidationException: It is none of these.
     """
     found = _REFERENCE.fullmatch(text)
     if found is None:
-        msg = (
-            f"1 validation error detected: Value '{text}' at 'functionName' failed to satisfy constraint: Member must "
-            "satisfy regular expression pattern: [a-zA-Z0-9-_]+ and have length between 1 and 64"
-        )
-        raise ValidationException(msg)
+        raise _refusal(text, _NEW_PATTERN if is_new else _REFERENCE_PATTERN)
     return Reference(found["name"], found["qualifier"], found["partition"], found["region"], found["account"])
 
 
@@ -64,12 +72,21 @@ def one_qualifier(derived: str | None, given: str | None) -> str | None:
 def check_name(name: object) -> str:
     """Return the name of a function, if it is one."""
     if not isinstance(name, str) or not _is_name(name):
-        msg = (
-            f"1 validation error detected: Value '{name}' at 'functionName' failed to satisfy constraint: Member must "
-            "satisfy regular expression pattern: [a-zA-Z0-9-_]+ and have length between 1 and 64"
-        )
-        raise ValidationException(msg)
+        raise _refusal(name, _NEW_PATTERN)
     return name
+
+
+def _refusal(name: object, pattern: str) -> ValidationException:
+    """Return what is said of something that is no name."""
+    text = str(name)
+    if re.fullmatch(pattern, text) and len(text) > _NAME_MAX:
+        constraint = f"have length less than or equal to {_NAME_MAX}"
+    else:
+        constraint = f"satisfy regular expression pattern: {pattern}"
+    return ValidationException(
+        f"1 validation error detected: Value '{text}' at 'functionName' failed to satisfy constraint: Member must "
+        f"{constraint}"
+    )
 
 
 def check_alias(name: object) -> str:

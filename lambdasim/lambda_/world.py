@@ -164,6 +164,10 @@ class Companion(Protocol):
         """Put back what was there."""
         ...
 
+    def forget(self, machine: Machine) -> None:
+        """Forget what belongs to a process that has ended."""
+        ...
+
 
 def _note_nothing(_line: str) -> None:
     """Stand for the log of a turn that is over."""
@@ -222,6 +226,8 @@ class Machine:
     def forget(self) -> None:
         """Begin anew: the process has ended."""
         self.loop = None
+        if self.companion is not None:
+            self.companion.forget(self)
         self.variables.forget()
         if self.modules is not None:
             self.modules.forget()

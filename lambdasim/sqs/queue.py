@@ -17,6 +17,7 @@ from lambdasim.sqs.checks import check_number, check_text, is_whole
 from lambdasim.sqs.limits import VISIBILITY_MAX_S
 from lambdasim.sqs.message import FifoMessage, Flight, Message, State
 from lambdasim.sqs.receiving import Receiving
+from lambdasim.sqs.records import CHANGED
 from lambdasim.sqs.results import BatchResult, BatchResultErrorEntry, Delivery
 from lambdasim.units import MICROSECONDS
 
@@ -355,6 +356,8 @@ class Queue(Receiving):
         if visibility_timeout:
             deadline_us = self.clock.now_us + visibility_timeout * MICROSECONDS
             self._fly(Flight(deadline_us, [message], flight.received_at_us, held=False))
+            if self._trace.active:
+                self._trace.add((self.clock.now_us, CHANGED, self, message, visibility_timeout))
             self._retime()
         else:
             self._make_visible(message)

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from lambdasim.clock.wording import shown
 from lambdasim.sqs.records import REDRIVEN
 
 if TYPE_CHECKING:
     from lambdasim.sqs.message import Message
 
-_BODY_CHARS = 40
-
 
 def tell_story(message: Message) -> str:
     """Return what the trace knows of a message, oldest first, under a line that names it."""
-    body = message.body if len(message.body) <= _BODY_CHARS else f"{message.body[: _BODY_CHARS - 3]}..."
-    lines = [f"message {body!r} ({message.message_id})"]
+    lines = [f"message {shown(message.body)} ({message.message_id})"]
     owner = message._series.owner
     told: list[tuple[int, str]] = []
     known = [(message._series, message._number)]

@@ -14,6 +14,7 @@ from lambdasim.errors import UsageError
 if TYPE_CHECKING:
     from lambdasim.testing.checkpoints import checkpoint
     from lambdasim.testing.choosers import Exhaustive
+    from lambdasim.testing.exploring import Exploration, explore
     from lambdasim.testing.idempotency import assert_idempotent
     from lambdasim.testing.laws import (
         Law,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 _HOMES: Final = {
     "Exhaustive": "choosers",
+    "Exploration": "exploring",
     "FromHypothesis": "playing",
     "Law": "laws",
     "ReplayWarning": "playing",
@@ -51,6 +53,7 @@ _HOMES: Final = {
     "check_laws": "laws",
     "checkpoint": "checkpoints",
     "effect_exactly_once": "laws",
+    "explore": "exploring",
     "failures_come_back": "laws",
     "fault_settings": "strategies",
     "function_configurations": "strategies",
@@ -71,6 +74,7 @@ _HOMES: Final = {
 
 __all__ = [
     "Exhaustive",
+    "Exploration",
     "FromHypothesis",
     "Law",
     "ReplayWarning",
@@ -80,6 +84,7 @@ __all__ = [
     "check_laws",
     "checkpoint",
     "effect_exactly_once",
+    "explore",
     "failures_come_back",
     "fault_settings",
     "function_configurations",

@@ -90,15 +90,20 @@ class Search(Generic[R]):
 
     def shrink(self, run: Run[R]) -> Run[R]:
         """Return the simplest bad run that comes of leaving departures out, and of taking earlier options."""
-        simpler = True
-        while simpler:
-            simpler = False
-            for plan in _simpler(run.plan):
-                tried = self._run(plan)
-                if self.is_bad(tried.result):
-                    run, simpler = tried, True
-                    break
-        return run
+        plan = simplest(run.plan, lambda plan: self.is_bad(self._run(plan).result))
+        return run if plan == run.plan else self._run(plan)
+
+
+def simplest(plan: Plan, is_bad: Callable[[dict[Key, int]], bool]) -> Plan:
+    """Return the simplest bad plan that comes of leaving departures out, and of taking earlier options."""
+    simpler = True
+    while simpler:
+        simpler = False
+        for tried in _simpler(plan):
+            if is_bad(tried):
+                plan, simpler = tried, True
+                break
+    return plan
 
 
 @define
@@ -165,7 +170,7 @@ def _key(question: Question) -> Key:
     return question[:4]
 
 
-def _simpler(plan: Plan) -> Iterator[Plan]:
+def _simpler(plan: Plan) -> Iterator[dict[Key, int]]:
     """Yield plans with a departure less, then with an earlier option."""
     for key in plan:
         yield {other: option for other, option in plan.items() if other != key}

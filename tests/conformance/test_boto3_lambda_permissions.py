@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from botocore.config import Config
 
 from tests.bridge_lambda import ACCOUNT, REGION, arn_of, bare, client_of, create, refused, status
 
@@ -69,6 +70,15 @@ def test_resources_that_have_no_tags(client, resource, code, message):
     ):
         with refused(code, message):
             call()
+
+
+def test_what_is_missing_is_null(sim, client):
+    null = "1 validation error detected: Value null at '{}' failed to satisfy constraint: Member must not be null"
+    with refused("ValidationException", null.format("tagKeys"), http_status=400):
+        client.untag_resource(Resource=arn_of("nobody"), TagKeys=[])
+    trusting = sim.client("lambda", config=Config(parameter_validation=False, retries={"total_max_attempts": 1}))
+    with refused("ValidationException", null.format("statementId")):
+        trusting.add_permission(FunctionName="worker")
 
 
 def test_50_tags_at_most(client):

@@ -245,12 +245,11 @@ def test_aliases_that_cannot_be(published, given, code, message):
 
 
 def test_an_alias_that_there_is_not(published):
-    for call in (
-        lambda: published.get_alias(FunctionName="worker", Name="nobody"),
-        lambda: published.update_alias(FunctionName="worker", Name="nobody", FunctionVersion="1"),
-    ):
-        with refused("ResourceNotFoundException", NO_ALIAS, http_status=404, Type="User", Message=NO_ALIAS):
-            call()
+    with refused("ResourceNotFoundException", NO_ALIAS, http_status=404, Type="User", Message=NO_ALIAS):
+        published.get_alias(FunctionName="worker", Name="nobody")
+    for given in ({"FunctionVersion": "1"}, {"RevisionId": "old"}):
+        with refused("ResourceNotFoundException", f"Alias not found: {arn_of()}:nobody"):
+            published.update_alias(FunctionName="worker", Name="nobody", **given)
 
 
 def test_a_revision_of_an_alias_that_has_passed_is_refused(published):

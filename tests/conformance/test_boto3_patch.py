@@ -28,7 +28,8 @@ from lambdasim.bridges.wire import response_of
 from lambdasim.errors import UsageError
 
 KEYS = {"region_name": "us-east-1", "aws_access_key_id": "x", "aws_secret_access_key": "x"}
-EARLY = boto3.client("sqs", **KEYS)  # made when this module was imported, before there was any simulation
+STANDARD = Config(retries={"mode": "standard"})  # as is the default today
+EARLY = boto3.client("sqs", config=STANDARD, **KEYS)  # before there was any simulation
 PLACES = [
     (botocore.endpoint.Endpoint, "_do_get_response"),
     (botocore.endpoint.Endpoint, "_needs_retry"),

@@ -263,6 +263,7 @@ def test_pollers_of_its_own_try_again_too_and_what_was_given_up_does_not_come_ba
 # ---- provisioned mode, the timeline
 
 
+@pytest.mark.slow
 @pytest.mark.rule("ESM-405", "ESM-252", "ESM-255")
 def test_a_backlog_of_two_million_in_provisioned_mode():
     sim = Simulation(concurrent_executions=2_000, trace=0)

@@ -147,6 +147,15 @@ def out_of_range(value, field, bound):
     )
 
 
+_PLACE = (
+    "Member must satisfy regular expression pattern: (arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{2}((-gov)|(-iso([a-z]?)))?"
+    r"-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?"
+)
+NAME = _PLACE + r"([a-zA-Z0-9-_\.]+)(:(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_]+))?"
+NEW_NAME = _PLACE + r"([a-zA-Z0-9-_]+)(:(\$LATEST|[a-zA-Z0-9-_]+))?"
+LENGTH = "Member must have length less than or equal to 64"
+
+
 def malformed(value, field, rest="…"):
     return f"1 validation error detected: Value '{value}' at '{field}' failed to satisfy constraint: {rest}"
 
@@ -192,10 +201,12 @@ def too_large(size):
 # What is called, the shape of its refusal and its text; one that ends in … says how it begins.
 REFUSALS = {
     # LAM-021, LAM-065 rows 1 and 2
-    "name: character": (create("a b"), VALIDATION, malformed("a b", "functionName")),
-    "name: empty": (create(""), VALIDATION, malformed("", "functionName")),
-    "name: too long": (create("a" * 65), VALIDATION, malformed("a" * 65, "functionName")),
-    "invoke: name": (lambda w: w.sim.invoke("a b"), VALIDATION, malformed("a b", "functionName")),
+    "name: character": (create("a b"), VALIDATION, malformed("a b", "functionName", NEW_NAME)),
+    "name: dot": (create("a.b"), VALIDATION, malformed("a.b", "functionName", NEW_NAME)),
+    "name: empty": (create(""), VALIDATION, malformed("", "functionName", NEW_NAME)),
+    "name: too long": (create("a" * 65), VALIDATION, malformed("a" * 65, "functionName", LENGTH)),
+    "invoke: name": (lambda w: w.sim.invoke("a b"), VALIDATION, malformed("a b", "functionName", NAME)),
+    "invoke: long name": (lambda w: w.sim.invoke("a" * 65), VALIDATION, malformed("a" * 65, "functionName", LENGTH)),
     "invoke: qualifier": (invoke(qualifier="a b"), VALIDATION, malformed("a b", "qualifier")),
     "invoke: type": (invoke(invocation_type="Sync"), VALIDATION, malformed("Sync", "invocationType")),
     "invoke: type of log": (invoke(log_type="All"), VALIDATION, malformed("All", "logType")),
@@ -300,7 +311,7 @@ REFUSALS = {
     "alias: update": (
         lambda w: w.worker.update_alias("test", function_version="1"),
         NOT_FOUND,
-        f"Cannot find alias arn: {WORKER}:test",
+        f"Alias not found: {WORKER}:test",
     ),
     **{
         f"alias: named {name}": (
@@ -320,6 +331,14 @@ REFUSALS = {
         PARAMETER,
         "$LATEST version cannot be deleted without deleting the function.",
     ),
+    **{
+        f"delete: {name}": (
+            lambda w, name=name: w.worker.delete_function(qualifier=name),
+            PARAMETER,
+            "Deletion of aliases is not currently supported.",
+        )
+        for name in ("live", "test")
+    },
     "deleted: invoke": (lambda w: w.gone.invoke(), NOT_FOUND, not_found(f"{ACCOUNT}gone:$LATEST")),
     "deleted: delete": (lambda w: w.gone.delete_function(), NOT_FOUND, not_found(f"{ACCOUNT}gone:$LATEST")),
     # LAM-065 rows 3 to 7, ASY-012

@@ -910,11 +910,9 @@ class Naive:
             self.versions[str(self.last)] = self.published = self.code
 
     def delete(self, number):
-        if number not in self.versions:
-            return ResourceNotFoundException
         if number in self.aliases.values():
             return ResourceConflictException
-        del self.versions[number]
+        self.versions.pop(number, None)
         return None
 
     def create_alias(self, name, number):

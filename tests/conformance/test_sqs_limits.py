@@ -42,7 +42,7 @@ def fill(queue, count, group=None):
 
 def send(queue, body, group="g", **parameters):
     if queue.name.endswith(".fifo"):
-        parameters |= {"message_group_id": group, "message_deduplication_id": f"{queue.snapshot().sent}"}
+        parameters |= {"message_group_id": group, "message_deduplication_id": f"{queue.sent}"}
     return queue.send_message(body, **parameters)
 
 
@@ -284,6 +284,7 @@ def test_room_under_the_limit_of_a_fifo_queue_wakes_a_poll():
     assert 3.0 == sim.now
 
 
+@pytest.mark.slow
 @pytest.mark.rule("SQS-410", "SQS-411")
 @kinds
 def test_the_default_limit_is_120_000(sim, kind):

@@ -17,6 +17,7 @@ import inspect
 import io
 import pkgutil
 import re
+import runpy
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -27,6 +28,7 @@ from matplotlib.figure import Figure
 
 import lambdasim
 from lambdasim import workload
+from lambdasim.bridges import calls
 from lambdasim.lambda_ import Context
 from lambdasim.simulation import SETTINGS
 from tests.unit.test_layers import MAY_IMPORT, OPEN_TO_ALL
@@ -89,9 +91,20 @@ def name_of(page: Path) -> str:
 
 LANGUAGES: Final = {"python", "python setup"}
 PROGRAMS: Final = [block for page in PAGES for block in blocks(page) if block.language in LANGUAGES]
+LONG: Final = ("sim.feed(orders, [0] * 100_000)", "ConstantRate(1_200, duration=75)")
 
 
-@pytest.mark.parametrize("block", [pytest.param(block, id=f"{block.page}:{block.line}") for block in PROGRAMS])
+@pytest.mark.parametrize(
+    "block",
+    [
+        pytest.param(
+            block,
+            id=f"{block.page}:{block.line}",
+            marks=[pytest.mark.slow] if any(load in block.text for load in LONG) else [],
+        )
+        for block in PROGRAMS
+    ],
+)
 def test_programs_run_and_print_what_is_shown(block: Block, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever a page shows as a program runs as it stands."""
     monkeypatch.chdir(ROOT)
@@ -103,10 +116,17 @@ def test_programs_run_and_print_what_is_shown(block: Block, monkeypatch: pytest.
         exec(compile(block.setup, f"{block.page}, setup", "exec"), names)
         exec(compile(tree, block.page, "exec"), names)
         for name, value in list(names.items()):
-            if name.startswith("test_") and inspect.isfunction(value):
+            if name.startswith("test_") and inspect.isfunction(value) and f"{name}()" not in block.text:
                 value()
     if block.prints is not None:
         assert block.prints == printed.getvalue()
+
+
+def test_the_picture_of_the_race_is_what_its_program_draws() -> None:
+    """The page on tests shows a picture of text, which is compared to the byte."""
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        runpy.run_path(str(ROOT / "docs" / "examples" / "race.py"))
+    assert (ROOT / "docs" / "pictures" / "race.svg").read_text(encoding="utf-8") == printed.getvalue()
 
 
 def into_memory(save: Callable[..., None]) -> Callable[..., None]:
@@ -123,8 +143,15 @@ def test_pictures_are_shown_by_the_program_that_draws_them() -> None:
     """A picture that a page shows is one that a program of that page draws, and there are no others."""
     shown = {(page, (page.parent / path).resolve()) for page in PAGES for path in IMAGE.findall(prose(page))}
     saved = [(block.page, path) for block in PROGRAMS for path in re.findall(r'savefig\("([^"]+)"', block.text)]
+    saved.append(("docs/testing.md", "docs/pictures/race.svg"))  # by docs/examples/race.py
     assert sorted((name_of(page), name_of(picture)) for page, picture in shown) == sorted(saved)
     assert sorted(path for _, path in saved) == [name_of(file) for file in sorted((ROOT / "docs/pictures").iterdir())]
+
+
+def test_long_programs_are_few_and_known() -> None:
+    """What waits for `--slow` is two programs of the page that compares with AWS, none that users begin with."""
+    long = [[block.page for block in PROGRAMS if load in block.text] for load in LONG]
+    assert [["docs/validation.md"], ["docs/validation.md"]] == long
 
 
 def test_the_pages_show_programs() -> None:
@@ -233,6 +260,7 @@ def held() -> dict[str, tuple[object, ...]]:
         "Answers of mappings": (mapping.get_event_source_mapping(),),
         "Metrics": (sim.metrics, sim.metrics.series("AWS/SQS", "NumberOfMessagesSent", "Sum", QueueName="orders")),
         "Trace": (sim.trace, sim.trace.records[0]),
+        "Timeline": (sim.timeline(),),
         "Clock": (sim.clock,),
         "ConcurrencyPool": (sim.pool,),
     }
@@ -352,7 +380,7 @@ def test_each_choice_point_is_listed() -> None:
 def test_each_choice_point_of_functions_is_listed() -> None:
     """The page on Lambda has a row for each choice point of a function, its events included."""
     text = sections(prose(ROOT / "docs" / "lambda.md"))["Choice points"]
-    source = inspect.getsource(lambdasim.lambda_.faults) + inspect.getsource(lambdasim.lambda_.admission)
+    source = "".join(map(inspect.getsource, (lambdasim.lambda_.faults, lambdasim.lambda_.admission, calls)))
     points = set(re.findall(r'"((?:lambda|async)\.\w+)"', source))
-    assert 15 == len(points)
+    assert 18 == len(points)
     assert points == set(re.findall(r"^\| `((?:lambda|async)\.\w+)` \|", text, re.MULTILINE))

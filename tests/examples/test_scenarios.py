@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from lambdasim.cli import main
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
 SCENARIOS = sorted(EXAMPLES.glob("*.toml"))
+LONG = {"order_pipeline": "duration=1 h", "backlog_drain": "arrivals.0.count=5000"}  # what makes them short
 
 
 def test_there_are_scenarios_to_begin_with():
@@ -19,13 +21,26 @@ def test_there_are_scenarios_to_begin_with():
     assert names == {file.stem for file in EXAMPLES.glob("*.out")}
 
 
-@pytest.mark.parametrize("file", SCENARIOS, ids=lambda file: file.stem)
+@pytest.mark.parametrize(
+    "file",
+    [pytest.param(file, id=file.stem, marks=[pytest.mark.slow] if file.stem in LONG else []) for file in SCENARIOS],
+)
 def test_a_scenario_prints_what_lies_beside_it(file, capsys):
     """To the letter, on every Python."""
     with pytest.raises(SystemExit) as ended:
         main(["run", str(file)])
     assert not ended.value.code
     assert file.with_suffix(".out").read_text(encoding="utf-8") == capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_a_long_scenario_made_short_loses_nothing(name, capsys):
+    """Everything in it is known to this version, and what was sent is somewhere."""
+    with pytest.raises(SystemExit) as ended:
+        main(["run", str(EXAMPLES / f"{name}.toml"), "--json", "--set", LONG[name]])
+    assert not ended.value.code
+    total = json.loads(capsys.readouterr().out)["total"]
+    assert 0 < total["sent"] == total["processed"] + total["expired"] + total["left"]
 
 
 @pytest.mark.parametrize("file", SCENARIOS, ids=lambda file: file.stem)

@@ -365,7 +365,7 @@ class Model:
     def update_alias(self, name: str, alias: str, number: str) -> None:
         function = self.find(name)
         if alias not in function.aliases:
-            raise not_found(f"Cannot find alias arn: {function.arn}:{alias}")
+            raise not_found(f"Alias not found: {function.arn}:{alias}")
         if number not in [version.number for version in function.published]:
             raise not_found(f"Function not found: {function.arn}:{number}")
         function.aliases[alias] = number

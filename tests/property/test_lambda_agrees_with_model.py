@@ -211,5 +211,6 @@ class FunctionsAgreeWithModel(BothSides):
 
 
 TestFunctionsAgreeWithModel = FunctionsAgreeWithModel.TestCase
-if PROFILE == "fast":
-    TestFunctionsAgreeWithModel.settings = settings(max_examples=90, stateful_step_count=40)
+if PROFILE != "nightly":
+    examples = settings().max_examples * 9 // 5
+    TestFunctionsAgreeWithModel.settings = settings(max_examples=examples, stateful_step_count=40)

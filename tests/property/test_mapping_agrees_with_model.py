@@ -149,5 +149,6 @@ class MappingAgreesWithModel(BothSides):
 
 
 TestMappingAgreesWithModel = MappingAgreesWithModel.TestCase
-if PROFILE == "fast":
-    TestMappingAgreesWithModel.settings = settings(max_examples=60, stateful_step_count=20)
+if PROFILE != "nightly":
+    examples = settings().max_examples * 6 // 5
+    TestMappingAgreesWithModel.settings = settings(max_examples=examples, stateful_step_count=20)

@@ -16,7 +16,7 @@ from tests.counting import Lines
 
 pytestmark = pytest.mark.filterwarnings("ignore:handlers read the real clock")
 
-FEW, MANY = 8, 1_250  # slots; as many invocations are in flight
+FEW, MANY = 8, 300  # slots; as many invocations are in flight
 MARGIN = 1.1
 LONG_LOOKS = {"heapify", "index", "remove", "sort", "sorted"}  # of all that there is, in a single line
 RBIF = ("ReportBatchItemFailures",)
@@ -99,7 +99,7 @@ def busy(slots, kind):
 
 
 @pytest.mark.parametrize("kind", BUSY)
-def test_a_batch_is_no_more_work_with_1250_invocations_in_flight(kind):
+def test_a_batch_is_no_more_work_with_many_invocations_in_flight(kind):
     lines = []
     for slots in (FEW, MANY):
         world = busy(slots, kind)
@@ -110,7 +110,7 @@ def test_a_batch_is_no_more_work_with_1250_invocations_in_flight(kind):
     assert lines[1] <= MARGIN * lines[0]
 
 
-def test_a_batch_is_no_more_work_with_125_provisioned_pollers():
+def test_a_batch_is_no_more_work_with_many_provisioned_pollers():
     """Each has ten slots."""
 
     def lines(pollers):
@@ -120,11 +120,11 @@ def test_a_batch_is_no_more_work_with_125_provisioned_pollers():
         assert world.mapping.snapshot().pollers == 10 * pollers
         return work / pollers
 
-    assert lines(125) <= MARGIN * lines(2)
+    assert lines(30) <= MARGIN * lines(2)
 
 
 @pytest.mark.parametrize("kind", ["no handler", "in turns", "groups"])
-def test_nothing_is_sorted_or_searched_for_while_1250_invocations_are_in_flight(kind):
+def test_nothing_is_sorted_or_searched_for_while_many_invocations_are_in_flight(kind):
     world = busy(MANY, kind)
     seen = []
 
@@ -191,13 +191,13 @@ def throttled(slots, messages, kind):
 
 
 @pytest.mark.parametrize("kind", THROTTLED)
-def test_an_attempt_is_no_more_work_with_1250_slots_that_are_throttled(kind):
+def test_an_attempt_is_no_more_work_with_many_slots_that_are_throttled(kind):
     assert throttled(MANY, 2 * MANY, kind) <= MARGIN * throttled(20, 40, kind)
 
 
 @pytest.mark.parametrize("kind", THROTTLED)
 def test_an_attempt_is_no_more_work_the_more_messages_are_throttled(kind):
-    assert throttled(20, 5_000, kind) <= MARGIN * throttled(20, 200, kind)
+    assert throttled(20, 2_000, kind) <= MARGIN * throttled(20, 200, kind)
 
 
 # ---- records
@@ -210,7 +210,7 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
-@pytest.mark.parametrize(("few", "many"), [(10, 1_000), (2_000, 10_000)], ids=["10 to 1000", "2000 to 10000"])
+@pytest.mark.parametrize(("few", "many"), [(10, 1_000), (2_000, 5_000)], ids=["10 to 1000", "2000 to 5000"])
 def test_a_record_is_no_more_work_in_a_larger_batch(few, many, answer):
     """Batches that may reach the payload limit are measured record by record; so they are compared apart."""
     lines = []
@@ -242,7 +242,7 @@ def test_a_record_of_a_fifo_queue_is_no_more_work_the_more_groups_there_are(per_
         )
         return world.lines(until=10_000) / world.mapping.snapshot().polled_event_count
 
-    assert lines(1_500) <= MARGIN * lines(300)
+    assert lines(600) <= MARGIN * lines(120)
 
 
 # ---- messages that wait
@@ -264,7 +264,7 @@ def test_a_batch_is_no_more_work_with_a_backlog_behind_it(kind):
             world.sim.run_until(lambda: world.worker.snapshot().invocations == 20)
         return work.count
 
-    assert lines(20_000) <= MARGIN * lines(2_500)
+    assert lines(10_000) <= MARGIN * lines(2_500)
 
 
 # ---- filters
@@ -296,4 +296,4 @@ def test_a_record_is_no_more_work_the_more_are_filtered(pattern, share):
         assert (found.filtered_out_event_count < messages) is bool(share and pattern != "metadata")
         return work / messages
 
-    assert lines(1_000) <= MARGIN * lines(100)
+    assert lines(500) <= MARGIN * lines(100)

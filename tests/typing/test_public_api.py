@@ -54,6 +54,7 @@ from lambdasim.metrics import Metrics, Series
 from lambdasim.simulation import Feed
 from lambdasim.sqs import Delivery, Message, QueueSnapshot, SendMessageResult, State
 from lambdasim.sqs.results import BatchResult, BatchResultErrorEntry, SendMessageBatchResult
+from lambdasim.timeline import Timeline
 from lambdasim.workload import (
     Arrivals,
     Burst,
@@ -297,6 +298,13 @@ def test_metrics_and_trace() -> None:
     assert_type(len(series), int)
     assert_type(sim.trace.records, tuple[Record, ...])
     assert_type(sim.trace.to_json_lines(), str)
+    timeline = sim.timeline(messages="orders#1", since=0, until=1.5)
+    assert_type(timeline, Timeline)
+    assert_type(sim.timeline(messages=[*orders.messages, "orders#1"]), Timeline)
+    assert_type(timeline.to_text(colour=True, width=100), str)
+    assert_type(timeline.to_html(), str)
+    assert_type(timeline.to_svg(), str)
+    timeline.print(colour=False)
     assert_type(seen[0].details, Mapping[str, Any])
     cost = sim.prices.lambda_cost(requests=1_000_000, mb_ms=0)
     assert_type(cost, Decimal)

@@ -21,7 +21,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 
 OPEN_TO_ALL: Final = frozenset({"errors", "units", "settings"})
 UP_TO_METRICS: Final = frozenset({"clock", "sqs", "lambda_", "filtering", "esm"})
-UP_TO_SIMULATION: Final = UP_TO_METRICS | {"metrics", "workload", "faults", "simulation"}
+UP_TO_SIMULATION: Final = UP_TO_METRICS | {"timeline", "metrics", "workload", "faults", "simulation"}
 
 # Which layers a layer may import, beside itself and those open to all. A layer is a package or module of the top level.
 MAY_IMPORT: Final = {
@@ -30,10 +30,11 @@ MAY_IMPORT: Final = {
     "lambda_": frozenset({"clock"}),
     "filtering": frozenset[str](),  # pure: texts and records
     "esm": frozenset({"clock", "sqs", "lambda_", "filtering"}),
+    "timeline": frozenset({"clock", "sqs", "lambda_", "esm"}),  # reads the trace of them all
     "metrics": UP_TO_METRICS,  # their meters and snapshots, never their insides
     "workload": frozenset({"clock"}),  # hands messages to a callable
     "faults": frozenset({"sqs", "lambda_", "esm"}),  # what may go wrong in all services; each knows its own part only
-    "simulation": UP_TO_METRICS | {"metrics", "workload", "faults"},
+    "simulation": UP_TO_METRICS | {"timeline", "metrics", "workload", "faults"},
     "planning": UP_TO_SIMULATION,
     "testing": UP_TO_SIMULATION,
     "bridges": UP_TO_SIMULATION | {"testing"},
@@ -54,6 +55,7 @@ MAY_IMPORT_LATE: Final = {
     "lambda_": frozenset({"greenlet", "time_machine"}),
     "metrics": frozenset({"pandas"}),
     "simulation": frozenset({"lambdasim.bridges"}),
+    "testing": frozenset({"rich"}),
     "cli": frozenset({"click", "lambdasim.cli", "matplotlib", "pandas", "pydantic", "rich"}),
 }
 

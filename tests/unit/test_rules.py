@@ -10,6 +10,7 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -55,14 +56,15 @@ def rows(text: str) -> list[list[str]]:
     return found
 
 
-def entries() -> list[Entry]:
+@cache
+def entries() -> tuple[Entry, ...]:
     """Return all entries in the order of the files."""
     found = []
     for name in FILES.values():
         for cells in rows((RULES / name).read_text(encoding="utf-8")):
             assert 4 == len(cells), f"{name}: {cells} is no row of four cells"
             found.append(Entry(name, *cells))
-    return found
+    return tuple(found)
 
 
 def not_yet_tested() -> dict[str, str]:
@@ -79,18 +81,25 @@ def cited(text: str) -> Iterator[str]:
             yield f"{prefix}-{number}"
 
 
-def named(source: str) -> Iterator[str]:
-    """Yield what `pytest.mark.rule(…)` is called with in a module, whatever it decorates."""
+def named(source: str) -> Iterator[tuple[str, bool]]:
+    """Yield what `pytest.mark.rule(…)` is called with in a module, whatever it decorates; and whether that is slow."""
+    slow: list[ast.expr] = []  # decorators of slow tests; a function comes before its decorators
     for node in ast.walk(ast.parse(source)):
-        if (
-            isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Attribute)
-            and node.func.attr == "rule"
-            and isinstance(node.func.value, ast.Attribute)
-            and node.func.value.attr == "mark"
-        ):
+        if isinstance(node, ast.FunctionDef) and any(is_mark(decorator, "slow") for decorator in node.decorator_list):
+            slow += node.decorator_list
+        if isinstance(node, ast.Call) and is_mark(node.func, "rule"):
             for argument in node.args:
-                yield argument.value if isinstance(argument, ast.Constant) else ast.unparse(argument)
+                yield (argument.value if isinstance(argument, ast.Constant) else ast.unparse(argument)), node in slow
+
+
+def is_mark(node: ast.expr, name: str) -> bool:
+    """Whether this is `pytest.mark.name`."""
+    return (
+        isinstance(node, ast.Attribute)
+        and node.attr == name
+        and isinstance(node.value, ast.Attribute)
+        and node.value.attr == "mark"
+    )
 
 
 def sources(folder: str) -> Iterator[tuple[str, str]]:
@@ -99,12 +108,17 @@ def sources(folder: str) -> Iterator[tuple[str, str]]:
         yield file.relative_to(ROOT).as_posix(), file.read_text(encoding="utf-8")
 
 
+@cache
+def marks() -> tuple[tuple[str, str, bool], ...]:
+    """Return what the marks of the tests name: path, rule, and whether the test is slow."""
+    return tuple((path, *found) for path, text in sources("tests") for found in named(text))
+
+
 def names_of_tests() -> dict[str, list[str]]:
     """Return the files that name a rule in a mark, by what they name."""
     found: dict[str, list[str]] = {}
-    for path, text in sources("tests"):
-        for name in named(text):
-            found.setdefault(name, []).append(path)
+    for path, name, _ in marks():
+        found.setdefault(name, []).append(path)
     return found
 
 
@@ -187,12 +201,20 @@ def test_each_entry_has_a_test_or_a_reason() -> None:
     assert [] == [rule for rule in excused if rule not in known]
 
 
+def test_no_rule_has_slow_tests_only() -> None:
+    """Every run of the tests looks at every rule; slow tests look longer."""
+    slow, others = ({name for _, name, is_slow in marks() if is_slow is wanted} for wanted in (True, False))
+    assert slow
+    assert [] == sorted(slow - others)
+
+
 def test_citations_and_names_are_read() -> None:
     """Ids are found in all the forms in which code and tests write them."""
     assert ["SQS-302", "SQS-303", "LAM-001"] == list(cited("as (SQS-302, 303) and LAM-001 say"))
     assert ["SQS-020", "SQS-029"] == list(cited("Rules: SQS-020 to SQS-029."))
     assert [] == list(cited("ESM §6 and SQS-12"))
     source = '@pytest.mark.rule("SQS-240", "SQS-241")\ndef test(): pass\npytestmark = [pytest.mark.rule("LAM-001")]\n'
-    assert ["SQS-240", "SQS-241", "LAM-001"] == list(named(source))
-    assert ["IDS"] == list(named("pytest.mark.rule(IDS)"))
+    assert [("SQS-240", False), ("SQS-241", False), ("LAM-001", False)] == list(named(source))
+    assert [("SQS-240", True)] == list(named('@pytest.mark.slow\n@pytest.mark.rule("SQS-240")\ndef test(): pass\n'))
+    assert [("IDS", False)] == list(named("pytest.mark.rule(IDS)"))
     assert [["a", "b"]] == rows("| id | x |\n|---|---|\n| a | b |\ntext | of | no table\n")

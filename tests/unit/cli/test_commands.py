@@ -198,46 +198,47 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch, lambdasim_, miss
     ) == lambdasim_("--version")
 
 
+def in_a_process(*commands, **environment):
+    """Return what a process of its own prints that runs these commands one after the other."""
+    program = (
+        "import json, sys\nfrom lambdasim.cli import main\n"
+        "for command in json.loads(sys.argv[1]):\n"
+        "    try:\n        main(command)\n    except SystemExit as ended:\n        assert not ended.code"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", program, json.dumps(commands)],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        check=True,
+    ).stdout
+
+
 def test_the_same_seed_gives_the_same_bytes_in_every_process(scenario, tmp_path):
     """Summary, JSON, series and picture do not depend on the hashes of a process."""
     answers = []
     for hash_seed in ("0", "1"):
         files = [tmp_path / f"{hash_seed}.{suffix}" for suffix in ("csv", "png")]
-        outputs = [
-            subprocess.run(
-                [sys.executable, "-c", "from lambdasim.cli import main; main()", "run", str(scenario), *options],
-                cwd=ROOT,
-                env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONIOENCODING": "utf-8"},
-                capture_output=True,
-                check=True,
-            ).stdout
-            for options in ([], ["--json", "--csv", str(files[0]), "--plot", str(files[1])])
-        ]
-        answers.append([*outputs, *(file.read_bytes() for file in files)])
+        printed = in_a_process(
+            ["run", str(scenario)],
+            ["run", str(scenario), "--json", "--csv", str(files[0]), "--plot", str(files[1])],
+            PYTHONHASHSEED=hash_seed,
+            PYTHONIOENCODING="utf-8",
+        )
+        answers.append([printed, *(file.read_bytes() for file in files)])
     assert answers[0] == answers[1]
     assert all(answers[0])
+    summary, brace, report = answers[0][0].partition(b"{")
+    assert b"arrivals for 20 min" in summary
+    assert json.loads(brace + report)["seed"] == 0
 
 
 def test_letters_that_the_output_does_not_have_are_replaced(scenario):
     """A terminal of another age shows a question mark, and JSON is plain ASCII everywhere."""
-    title = "Bestellungen für Zürich"
-    for options, wanted in ([], b"Bestellungen f?r Z?rich"), (["--json"], b"Bestellungen f\\u00fcr Z\\u00fcrich"):
-        run = subprocess.run(
-            [
-                sys.executable,
-                "-c",
-                "from lambdasim.cli import main; main()",
-                "run",
-                str(scenario),
-                f"--set=title={title}",
-                *options,
-            ],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
-            capture_output=True,
-            check=True,
-        )
-        assert wanted in run.stdout
+    command = ["run", str(scenario), "--set=title=Bestellungen für Zürich"]
+    printed = in_a_process(command, [*command, "--json"], PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    assert b"Bestellungen f?r Z?rich" in printed
+    assert b"Bestellungen f\\u00fcr Z\\u00fcrich" in printed
 
 
 def test_help_loads_neither_pictures_nor_tables():

@@ -15,9 +15,9 @@ import pytest
 from lambdasim import Clock, Queue, RedrivePolicy, Simulation, SqsConfig, SqsFaults
 from lambdasim.sqs import fifo as fifo_module
 
-FEW, MANY = 100, 10_000
+FEW, MANY = 100, 3_000
 ROUNDS = 9
-MARGIN = 1.25  # a hundred times as much in the queue may cost so much more, and no more
+MARGIN = 1.25  # thirty times as much in the queue may cost so much more, and no more
 
 
 def lines_of(work):

@@ -1,0 +1,350 @@
+"""Whatever is permitted is played against a handler, and what must come out is computed."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambdasim import Faults
+from lambdasim.errors import UsageError
+from lambdasim.testing import ReplayWarning, assert_idempotent
+from lambdasim.testing.idempotency import is_blend
+
+
+def naive(sim):
+    """Looks first, charges then, and takes it down last."""
+    done, charges = sim.remote(set(), name="done"), sim.remote([], name="charges")
+
+    def charge(event, _):
+        for record in event["Records"]:
+            if record["body"] not in done:
+                charges.append(record["body"])
+                done.add(record["body"])
+
+    return charge, lambda: charges
+
+
+def atomic(sim):
+    """Looks, charges and takes it down in one."""
+    charges = sim.remote({}, name="charges")
+
+    def charge(event, _):
+        for record in event["Records"]:
+            charges.setdefault(record["body"], len(record["body"]))
+
+    return charge, lambda: charges
+
+
+def failure_of(make, messages, **arguments):
+    with pytest.raises(AssertionError) as raised:
+        assert_idempotent(make, messages, **arguments)
+    return raised.value
+
+
+def script_of(error):
+    return error.__notes__[-1].partition('replay="')[2].rpartition('"')[0]
+
+
+def test_a_race_is_found_shrunk_and_told():
+    error = failure_of(naive, ["o-1", "o-2", "o-3"])
+    assert str(error).startswith("the handler is not idempotent: 1 message and 1 misfortune are enough")
+    assert "expected: ['o-1']\ngot:      ['o-1', 'o-1']\nmessages: 'o-1'" in str(error)
+    assert "charges.append('o-1')" in error.__notes__[0]
+    assert "duplicate orders#1 @0" == script_of(error)
+
+
+def test_a_handler_that_is_idempotent_passes_with_all_single_misfortunes_and_many_more():
+    report = assert_idempotent(atomic, ["o-1", "o-2"], runs=200)
+    assert 200 == report.runs == sum(report.departures.values())
+    assert 2 == report.departures[0]
+    assert report.departures[1] > 50
+    assert report.departures[2] > 50
+
+
+def test_few_misfortunes_are_played_to_the_end():
+    report = assert_idempotent(atomic, ["o-1"], faults=Faults(duplicate_probability=0.5), at_most=1)
+    again = assert_idempotent(atomic, ["o-1"], faults=Faults(duplicate_probability=0.5), at_most=1)
+    assert report == again
+    assert report.runs < 30  # three instants of a duplicate, and who goes first where handlers are ready together
+
+
+def test_none_at_all_is_one_run_for_each_number_of_messages():
+    assert {0: 3} == assert_idempotent(atomic, ["a", "b", "c"], at_most=0).departures
+
+
+def test_the_search_is_the_same_with_one_seed():
+    first, second = (failure_of(naive, ["o-1", "o-2"], seed=5) for _ in range(2))
+    assert (str(first), first.__notes__) == (str(second), second.__notes__)
+
+
+# ---- replay
+
+
+def test_a_script_is_played_before_anything_else():
+    error = failure_of(naive, ["o-1"], replay="duplicate orders#1 @0", runs=0)
+    assert "found in the script that was given" in str(error)
+    assert "duplicate orders#1 @0" == script_of(error)
+
+
+def test_a_script_that_breaks_nothing_any_more_passes_and_says_so_where_it_does_not_apply():
+    assert 5 == assert_idempotent(atomic, ["o-1"], replay="duplicate orders#1 @0", runs=5).runs
+    with pytest.warns(UserWarning, match="crash charge#9 @7"):
+        assert_idempotent(atomic, ["o-1"], replay="crash charge#9 @7", runs=1)
+    assert issubclass(ReplayWarning, UserWarning)
+
+
+# ---- what must come out
+
+
+def test_effects_that_overwrite_each_other_show_in_a_list():
+    def make(sim):
+        writes, state = sim.remote([], name="writes"), sim.remote({}, name="state")
+
+        def handle(event, _):
+            for record in event["Records"]:
+                state[record["body"]] = "paid"
+                writes.append(record["body"])
+
+        return handle, lambda: writes
+
+    assert "got:      ['o-1', 'o-1']" in str(failure_of(make, ["o-1"]))
+
+
+def test_the_state_in_the_end_may_be_all_that_matters():
+    def make(sim):
+        state = sim.remote({}, name="state")
+
+        def handle(event, _):
+            for record in event["Records"]:
+                state[record["body"]] = "paid"
+
+        return handle, lambda: state
+
+    assert_idempotent(make, ["o-1", "o-2"], runs=150)
+
+
+def last_write(sim):
+    """Keeps the last value that came, whatever its key."""
+    state = sim.remote({}, name="state")
+
+    def handle(event, _):
+        for record in event["Records"]:
+            state["last"] = record["body"]
+
+    return handle, lambda: state
+
+
+def test_any_order_is_right_on_a_standard_queue():
+    assert_idempotent(last_write, ["a", "b"], runs=100, faults=Faults(reorder_window=2, split_receive=0.1))
+
+
+def test_on_a_fifo_queue_the_order_within_a_group_matters():
+    """An older message whose delete failed comes again after the newer one: AWS permits that."""
+    error = failure_of(last_write, ["a", "b"], queue_name="orders.fifo")
+    assert "expected: {'last': 'b'}\ngot:      {'last': 'a'}" in str(error)
+    assert "delete_fails orders.fifo#1 @0.002" == script_of(error)
+
+
+def test_on_a_fifo_queue_a_handler_that_knows_the_order_passes():
+    def make(sim):
+        state = sim.remote({}, name="state")
+
+        def handle(event, _):
+            for record in event["Records"]:
+                number = int(record["attributes"]["SequenceNumber"])
+                state.update({"last": max(state.get("last", (0, "")), (number, record["body"]))})
+
+        return handle, lambda: state.get("last", (0, ""))[1]
+
+    assert_idempotent(make, ["a", "b"], queue_name="orders.fifo", runs=150)
+
+
+def test_what_is_right_can_be_given():
+    assert_idempotent(atomic, ["ab", "c"], expected={"ab": 2, "c": 1}, runs=20)
+    assert "expected: {}" in str(failure_of(atomic, ["ab"], expected={}))
+
+
+def test_a_list_that_is_given_may_come_in_any_order_from_a_standard_queue():
+    def make(sim):
+        seen = sim.remote([], name="seen")
+
+        def handle(event, _):
+            for record in event["Records"]:
+                if record["body"] not in seen:
+                    seen.append(record["body"])
+
+        return handle, lambda: seen
+
+    faults = Faults(reorder_window=2, split_receive=0.1)
+    assert_idempotent(make, ["a", "b"], expected=["b", "a"], faults=faults, runs=50)
+    error = failure_of(make, ["a", "b"], expected=["b", "a"], faults=faults, queue_name="q.fifo", runs=50)
+    assert "expected: ['b', 'a']\ngot:      ['a', 'b']" in str(error)
+
+
+def test_a_message_that_is_never_done_is_a_failure():
+    def make(sim):
+        seen = sim.remote({}, name="seen")
+
+        def handle(event, _):
+            if seen.setdefault("first", True):
+                raise ValueError("poison")
+
+        return handle, lambda: seen
+
+    error = failure_of(make, ["o-1"], within=200)
+    assert "1 message and 0 misfortunes" in str(error)
+    assert "after 200 simulated seconds there is still orders#1" in str(error)
+    assert "fails without any misfortune" in error.__notes__[-1]
+
+
+def test_without_a_redrive_policy_nothing_is_lost_in_a_dead_letter_queue():
+    """And with one, what ends there need not be done."""
+
+    def make(sim):
+        tries = sim.remote([], name="tries")
+
+        def handle(event, _):
+            for record in event["Records"]:
+                if record["attributes"]["ApproximateReceiveCount"] == "1":
+                    raise ValueError("not at the first time")
+                if record["body"] not in tries:
+                    tries.append(record["body"])
+
+        return handle, lambda: tries
+
+    assert_idempotent(make, ["o-1"], faults=Faults(poller_lost=0.1, crash=0.1), runs=30)
+    assert_idempotent(make, ["o-1"], faults=Faults(poller_lost=0.1, crash=0.1), runs=30, max_receive_count=2)
+
+
+def test_an_assertion_of_the_handler_is_a_finding():
+    def make(sim):
+        seen = sim.remote({}, name="seen")
+
+        def handle(event, _):
+            assert seen.setdefault("by", event["Records"][0]["receiptHandle"]) == event["Records"][0]["receiptHandle"]
+
+        return handle, lambda: seen
+
+    error = failure_of(make, ["o-1"])
+    assert "AssertionError left the run" in str(error)
+    assert isinstance(error.__cause__, AssertionError)
+
+
+@given(st.lists(st.lists(st.sampled_from("abc"), max_size=3), max_size=3), st.randoms())
+def test_sequences_run_together_are_known_as_such(parts, random):
+    whole, left = [], [list(part) for part in parts]
+    while any(left):
+        whole.append(random.choice([part for part in left if part]).pop(0))
+    assert is_blend(whole, parts)
+    assert not is_blend([*whole, "a"], parts)
+    assert not is_blend(["d", *whole[1:]], parts) or not whole
+
+
+# ---- forms of handlers, of messages and of queues
+
+
+def as_coroutine(sim):
+    seen = sim.remote([], name="seen")
+
+    async def handle(event, context):
+        for record in event["Records"]:
+            if record["body"] not in seen:
+                await context.sleep(0.01)
+                seen.append(record["body"])
+
+    return handle, lambda: seen
+
+
+def as_factory(sim):
+    charges = sim.remote([], name="charges")
+
+    def init():
+        cache = set()
+
+        def handle(event, _):
+            for record in event["Records"]:
+                if record["body"] not in cache:
+                    charges.append(record["body"])
+                    cache.add(record["body"])
+
+        return handle
+
+    return {"init": init}, lambda: charges
+
+
+@pytest.mark.parametrize("make", [as_coroutine, as_factory])
+def test_handlers_have_any_form(make):
+    assert "are enough" in str(failure_of(make, ["o-1"]))
+
+
+def test_a_deployed_module_is_imported_afresh_for_each_run(tmp_path, monkeypatch):
+    (tmp_path / "deployed_app.py").write_text(
+        "import os\nseen = set()\n\ndef handler(event, context):\n    for record in event['Records']:\n"
+        "        assert os.environ['STAGE'] == 'test'\n        seen.add(record['body'])\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    deployed = {"handler": "deployed_app.handler", "environment": {"STAGE": "test"}}
+    assert 30 == assert_idempotent(lambda sim: (deployed, list), ["o-1"], runs=30).runs
+
+
+def test_partial_responses_are_understood():
+    def make(sim):
+        charges = sim.remote({}, name="charges")
+
+        def handle(event, _):
+            failed = []
+            for record in event["Records"]:
+                tries = record["attributes"]["ApproximateReceiveCount"]
+                if record["body"] == "late" and tries == "1":
+                    failed.append({"itemIdentifier": record["messageId"]})
+                else:
+                    charges.setdefault(record["body"], 1)
+            return {"batchItemFailures": failed}
+
+        return handle, lambda: charges
+
+    messages = ["soon", "late"]
+    assert_idempotent(make, messages, function_response_types=("ReportBatchItemFailures",), runs=100)
+    with pytest.warns(UserWarning, match="batchItemFailures"):
+        failure_of(make, messages)
+
+
+def test_messages_may_have_parameters_and_make_the_queue_a_fifo_queue():
+    messages = [
+        {"message_body": "a", "message_group_id": "g", "message_deduplication_id": "1"},
+        {"message_body": "b", "message_group_id": "h", "message_deduplication_id": "2"},
+    ]
+    error = failure_of(naive, messages)
+    assert "orders.fifo#1" in error.__notes__[0]
+
+
+@pytest.mark.parametrize(
+    ("messages", "text"),
+    [([], "give at least one"), ("o-1", "give at least one"), ([5], "give a body"), ([{}], "give a body")],
+)
+def test_messages_that_mean_nothing_are_refused(messages, text):
+    with pytest.raises(UsageError, match=text):
+        assert_idempotent(atomic, messages)
+
+
+def test_queue_function_and_mapping_take_further_keywords():
+    seen = {}
+
+    def make(sim):
+        def handle(event, context):
+            seen["memory"] = context.memory_limit_in_mb
+            seen["records"] = max(seen.get("records", 0), len(event["Records"]))
+
+        return handle, list
+
+    assert_idempotent(
+        make,
+        ["a", "b", "c"],
+        runs=10,
+        batch_size=2,
+        queue={"visibility_timeout": 60},
+        function={"memory_size": 256, "timeout": 10},
+        mapping={"maximum_concurrency": 2},
+    )
+    assert {"memory": "256", "records": 2} == {**seen, "memory": str(seen["memory"])}
