@@ -247,10 +247,9 @@ def _count(seeds: int | Iterable[int], runs: int | None) -> int | None:
 
 def _hashable(outcome: object) -> Hashable:
     try:
-        hash(outcome)
-    except TypeError:
+        return next(iter({outcome: None}))
+    except TypeError:  # it has no hash
         return repr(outcome)
-    return outcome
 
 
 @contextmanager

@@ -51,6 +51,7 @@ seconds     queue   message   invocation      what happened
 0.003                         charge#2 env B  set.add('o-1')
 0.003               orders#1  charge#1 env A  returned None
 0.003               orders#1  charge#2 env B  returned None
+0.003       orders  orders#1                  its deletion was acknowledged, and it stays
 0.003       orders  orders#1                  deleted
 
 !  not the default; to play it again: duplicate orders#1 @0"""
