@@ -457,7 +457,7 @@ class _Story:
     def _judge(self, life: _Life, message: Message, before: Collection[_Life], what: str) -> None:
         """Look for an earlier one of the group that is still to be done; those of *before* are about to be."""
         queue = life.queue
-        if not queue.is_fifo or life.is_done or not message._belongs_to(queue._series, queue.arn):
+        if not queue.is_fifo or not message._belongs_to(queue._series, queue.arn):
             return
         line = self._line_of(life, queue)
         if life not in line:

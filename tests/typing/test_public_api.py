@@ -12,10 +12,12 @@ import zipfile
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from random import Random
 from typing import Any, Literal, assert_type
 
 import pytest
+from hypothesis.strategies import SearchStrategy
 
 import lambdasim
 from lambdasim import (
@@ -54,6 +56,17 @@ from lambdasim.metrics import Metrics, Series
 from lambdasim.simulation import Feed
 from lambdasim.sqs import Delivery, Message, QueueSnapshot, SendMessageResult, State
 from lambdasim.sqs.results import BatchResult, BatchResultErrorEntry, SendMessageBatchResult
+from lambdasim.testing import (
+    Law,
+    all_laws,
+    arrival_times,
+    check_laws,
+    effect_exactly_once,
+    fault_settings,
+    message_bodies,
+    no_message_lost,
+    sqs_events,
+)
 from lambdasim.timeline import Timeline
 from lambdasim.workload import (
     Arrivals,
@@ -387,6 +400,23 @@ def test_workload() -> None:
     assert_type(gamma(shape=4, scale=0.5), Gamma)
     assert_type(percentiles({0: 0.1, 99.9: 1.5}), Empirical)
     assert_type(Clamped(exponential(1), maximum=5).maximum, float | None)
+
+
+def test_laws_and_strategies() -> None:
+    """Laws are callables of a simulation, own ones too; strategies say what they draw."""
+    sim = Simulation(trace=None)
+    orders = sim.create_queue("orders")
+
+    def is_quick(sim: Simulation) -> None:
+        assert sim.now < 1
+
+    once = effect_exactly_once([("charge", 1)], key=lambda effect: effect[1], expected=lambda message: None)
+    law: Law = all_laws(no_message_lost, partial(no_message_lost, queues=[orders, "parcels"]), is_quick, once)
+    check_laws(sim, law)
+    assert_type(message_bodies(), SearchStrategy[str])
+    assert_type(sqs_events(fifo=True), SearchStrategy[dict[str, Any]])
+    assert_type(fault_settings(["crash"]), SearchStrategy[Faults])
+    assert_type(arrival_times(boundaries=(30, timedelta(minutes=1))), SearchStrategy[list[float]])
 
 
 def test_settings_say_what_they_take() -> None:

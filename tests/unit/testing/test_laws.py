@@ -432,6 +432,27 @@ def test_what_is_gone_blocks_nobody(sim, way):
     order_within_group(sim)
 
 
+def test_what_is_purged_while_it_runs_overtakes_nobody(sim):
+    """It left the line; its run ends while another message waits that was sent after the purge."""
+    orders, _ = pipeline(sim, fifo=True, duration=2)
+    send(orders, "o-1")
+    sim.run_for(1)
+    orders.purge_queue()
+    send(orders, "o-2")
+    sim.run()
+    assert (1, 1) == (orders.purged, orders.deleted)
+    order_within_group(sim)
+
+
+def test_run_is_judged_in_the_queue_that_its_message_came_from(sim):
+    """It ends when the visibility timeout does: its message is in the dead-letter queue by then, behind another."""
+    orders, dlq = pipeline(sim, failing_always("o-1"), fifo=True, receives=1, batch_size=1, timeout=30, duration=30)
+    send(orders, "o-1", "o-2")
+    sim.run()
+    assert ["o-1", "o-2"] == [message.body for message in dlq.messages]
+    order_within_group(sim)
+
+
 def test_what_a_move_task_takes_away_blocks_nobody(sim):
     """One of two messages is moved to another queue, where it waits: it is neither lost nor in the way."""
     orders, dlq = pipeline(sim, fail, fifo=True, receives=1, batch_size=1)
