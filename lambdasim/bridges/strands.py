@@ -499,7 +499,8 @@ def _waits_for_work(strand: Strand) -> bool:
     frame: FrameType | None = sys._current_frames().get(strand.ident)
     inner: CodeType | None = None
     while frame is not None and frame.f_code is not _WORKER:
-        frame, inner = frame.f_back, frame.f_code
+        inner = frame.f_code
+        frame = frame.f_back
     return frame is not None and inner is _GET
 
 
