@@ -249,6 +249,8 @@ class Strand:
     def end(self) -> None:
         """Let it end where it stands; one that swallows that again and again never runs any more."""
         self._doom = ThreadEnded
+        if self.is_here:
+            return  # it ends where it stands next
         while not (self.is_done or self.is_free or self._is_abandoned):
             self.resume()
         by_thread.pop(self.ident, None)
@@ -396,6 +398,8 @@ class Threads:
     def start(self, thread: threading.Thread) -> Strand:
         """Return the strand of a thread that is about to be started."""
         starter, turn = by_thread.get(threading.get_ident()), world._turn
+        if starter is not None:
+            starter._stop_if_doomed()
         machine = turn._machine if turn is not None and turn.is_here else None
         if starter is not None:
             host = starter.host
@@ -464,7 +468,7 @@ class Threads:
         for strand in tuple(self.strands):
             if strand.machine is machine:
                 strand.end()
-        self.strands = [strand for strand in self.strands if not strand.is_done]
+        self.strands = [strand for strand in self.strands if strand.machine is not machine]
 
     def end(self) -> None:
         """Let all threads end; those of pools that wait for work go on as threads like any other."""
@@ -499,7 +503,8 @@ def _waits_for_work(strand: Strand) -> bool:
     frame: FrameType | None = sys._current_frames().get(strand.ident)
     inner: CodeType | None = None
     while frame is not None and frame.f_code is not _WORKER:
-        frame, inner = frame.f_back, frame.f_code
+        inner = frame.f_code
+        frame = frame.f_back
     return frame is not None and inner is _GET
 
 

@@ -390,6 +390,22 @@ def test_threads_end_with_locks_that_others_have(sim):
     assert isinstance(futures[0].exception(), SystemExit)
 
 
+def test_a_pool_that_still_has_work_starts_no_threads_any_more(sim):
+    inner = []
+
+    def work():
+        inner.extend(started(partial(time.sleep, 1)))
+        time.sleep(5)
+
+    with sim.patch_boto3(threads=True):
+        pool = ThreadPoolExecutor(1)
+        futures = [pool.submit(work) for _ in range(3)]
+        time.sleep(2)
+    assert [type(future.exception()).__name__ for future in futures] == ["ThreadEnded"] * 3
+    assert [thread.is_alive() for thread in inner] == [False]
+    pool.shutdown()
+
+
 def test_a_thread_that_never_had_its_turn_never_runs(sim):
     log = []
     with sim.patch_boto3(threads=True):
