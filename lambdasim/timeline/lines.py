@@ -53,6 +53,8 @@ class Line:
     sign: tuple[Any, ...] = field(factory=tuple)  #: lines that differ in nothing that matters have the same
     subject: str = ""
     is_note: bool = False  #: about lines, not about what happened
+    tells: list[Happening] = field(factory=list)  #: what it tells; of a note, what it leaves out
+    rounds: int = 0  #: of a note, how often what is above it happened again
 
     @property
     def names(self) -> str:
@@ -84,6 +86,7 @@ def _lines(happenings: Iterable[Happening]) -> Iterable[Line]:
             words,
             is_failure=happening.is_failure,
             until_us=happening.at_us,
+            tells=[happening],
         )
         if happening.kind == BEGUN and happening.invocation is not None:
             runs[happening.invocation.label] = line.who
@@ -146,6 +149,8 @@ def _merge(lines: Iterable[Line]) -> list[Line]:
             merged.append(line)
             seen = {}
         last = merged[-1]
+        if last is not line:
+            last.tells += line.tells
         for key, message in zip(keys, line.messages, strict=True):
             if key not in seen:
                 seen[key] = None
@@ -224,6 +229,8 @@ def _note_on(hidden: Sequence[Line], period: int, times: int) -> Line:
         is_failure=any(line.is_failure for line in hidden),
         until_us=hidden[-1].until_us,
         is_note=True,
+        tells=[happening for line in hidden for happening in line.tells],
+        rounds=times,
     )
 
 

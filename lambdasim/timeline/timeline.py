@@ -19,6 +19,7 @@ from lambdasim.timeline.text import render
 
 _OFF: Final = "nothing was recorded: make the simulation with trace=None, which keeps all, or with a number of records"
 _PAGE_CHARS: Final = 140
+_DRAWN_MAX: Final = 60  # happenings in rounds that repeat; more are left out of the picture, with a word on it
 
 
 class Timeline:
@@ -81,7 +82,8 @@ class Timeline:
 
     def to_svg(self) -> str:
         """Return the picture alone."""
-        return draw(paint(self._happenings, self._start_us, self._end_us), self._note)
+        folds = [line for line in self._table() if line.rounds and len(line.tells) >= _DRAWN_MAX]
+        return draw(paint(self._happenings, self._start_us, self._end_us, folds), self._note)
 
     def to_html(self) -> str:
         """Return a page that needs nothing else: the picture, and the table below it."""

@@ -169,10 +169,26 @@ def test_too_much_is_not_drawn_and_the_picture_says_so():
     words = texts(sim)
     assert "+ 84 more messages, which are not drawn" in words
     assert "+ 27 more environments, which are not drawn" in words
-    sim.feed(lambda _: queue.send_message("x"), (1 + number / 10 for number in range(3_000)))
-    sim.run()
+    echo = sim.create_function("echo", lambda event, _: event)
+    for number in range(400):
+        echo.invoke({"n": number})
     assert any(text.startswith("there is too much to be drawn, so the picture ends at ") for text in texts(sim))
     assert 900 == float(ET.fromstring(sim.timeline().to_svg()).get("width"))
+
+
+def test_rounds_that_repeat_are_not_drawn():
+    """Hundreds of failures: the first ones and the last ones, and how many are between them."""
+    sim = Simulation(trace=None)
+    queue = sim.create_queue("jobs", visibility_timeout=2)
+    sim.create_event_source_mapping(queue, sim.create_function("work", timeout=1, failure_rate=1))
+    queue.send_message("bad")
+    sim.run(until=1_000)
+    words = texts(sim)
+    assert "498 rounds more" in words
+    assert 3 == words.count("✗ failed") + 1
+    assert ["1", "2", "501"] == [text for text in words if text.isdecimal()]
+    svg = sim.timeline().to_svg()
+    assert svg.count("<path") == svg.count("hands jobs#1 to work#")
 
 
 def test_a_window_shows_what_is_in_it():
