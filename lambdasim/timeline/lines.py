@@ -115,9 +115,7 @@ def _place(line: Line, happening: Happening) -> None:
     if ":sqs:" in owner:
         line.queue = owner.rpartition(":")[2]
         line.subject = "" if happening.subject == line.queue else happening.subject
-    elif line.messages:
-        line.who = "" if happening.subject == line.names else happening.subject
-    else:
+    elif all(message.label != happening.subject for message in line.messages):
         line.who = happening.subject
 
 

@@ -73,11 +73,6 @@ class Life:
         if self.stretches and self.stretches[-1].end is None:
             self.stretches[-1].end = place
 
-    @property
-    def begin(self) -> Place:
-        """Where it is first seen."""
-        return self.stretches[0].begin if self.stretches else self.ended_at or (0, 0)
-
 
 @define(eq=False)
 class Delivery:

@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from lambdasim import Simulation
+from lambdasim import ColdStartModel, Simulation
 from lambdasim.timeline.axis import Axis
 from lambdasim.timeline.happenings import read
 from lambdasim.timeline.picture import paint
@@ -133,6 +133,40 @@ def test_what_follows_at_one_instant_stands_side_by_side():
     """Sent, received, chosen, visible, received, run: each a step further; what is independent shares a step."""
     picture = picture_of(race(2))
     assert [0, 0, 1, 1, 2, 3, 4, 5, 6] == [step for at_us, step in picture.places if at_us == 0]
+
+
+def test_init_of_a_cold_start_is_a_part_of_its_invocation():
+    """The handler begins after it."""
+    sim = Simulation(settings=[ColdStartModel(init_s=0.25)])
+    sim.create_function("work", duration=1).invoke({})
+    (lane,) = picture_of(sim).environments.values()
+    assert [((0, 0), (250_000, 0), (1_250_000, 0))] == [(run.begin, run.handler_at, run.end) for run in lane.runs]
+    assert {"0 s", "0.25 s", "1.25 s"} <= {*texts(sim)}
+
+
+def test_events_that_handlers_have_changed_do_no_harm():
+    """Which delivery it was is then told by the order."""
+    sim = Simulation()
+    queue = sim.create_queue("orders")
+
+    def spoil(event, context):
+        event["Records"] = [None, {}, {"messageId": 1, "attributes": {"ApproximateReceiveCount": "x"}}]
+
+    sim.create_event_source_mapping(queue, sim.create_function("work", spoil))
+    queue.send_message("a")
+    sim.run()
+    (gate,) = picture_of(sim).gates.values()
+    assert [1] == [len(run.sources) for run in gate.runs]
+
+
+def test_many_invocations_say_how_they_ended_once():
+    """The same words again would fill the lane."""
+    sim = Simulation()
+    work = sim.create_function("work", lambda event, _: event["say"], duration=1)
+    for number in range(12):
+        work.invoke({"say": "other" if number == 6 else "same"})
+    words = texts(sim)
+    assert ["✓ returned 'same'", "✓ returned 'other'", "✓ returned 'same'"] == [each for each in words if "✓" in each]
 
 
 def test_flag_says_the_choice_in_words():
