@@ -54,7 +54,7 @@ def test_each_point_has_a_sentence():
         ),
         (
             "stall charge#1 @0.001",
-            "0.001    !          orders#1 to #3  charge#1 env A  the handler is held up for 1 s before list.append('o-1')",
+            f"0.001    !{'':10}orders#1 to #3  charge#1 env A  the handler is held up for 1 s before list.append('o-1')",
         ),
         (
             "poller_lost orders#1 @0",

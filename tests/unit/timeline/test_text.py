@@ -340,3 +340,21 @@ def test_long_lists_of_messages_are_cut_between_names():
             queue.delete_message(delivery.receipt_handle)
     last = rows(sim.timeline())[-1]
     assert last == "0        orders  orders#2, #4, #6, #8, #10, #12, …  deleted"
+
+
+def test_only_what_is_alike_at_one_instant_is_one_line():
+    """Other instants have lines of their own, and so has a message that something befalls twice."""
+    sim = Simulation()
+    queue = sim.create_queue("orders", visibility_timeout=0)
+    queue.send_message("a")
+    sim.run(until=1)
+    queue.send_message("b")
+    queue.send_message("c")
+    sim.call_later(1, queue.send_message, "d")
+    sim.run()
+    assert rows(sim.timeline()) == [
+        "0        orders  orders#1      sent: 'a'",
+        "1        orders  orders#2, #3  sent: 'b', 'c'",
+        "2        orders  orders#4      sent: 'd'",
+    ]
+    assert repr(sim.timeline()) == str(sim.timeline())
