@@ -40,6 +40,8 @@ _TITLE_CHARS: Final = 24
 _GRID_MOST: Final = 40  # lines
 
 _FONT: Final = 'font-family="system-ui, -apple-system, Segoe UI, Roboto, DejaVu Sans, sans-serif" font-size="11"'
+_CLASS: Final = "lambdasim-timeline"
+_ALONE: Final = f"<style>@media (prefers-color-scheme: dark) {{ .{_CLASS} {{ color: #ddd }} }}</style>\n"
 _BAD: Final = "#D55E00"
 _RUN: Final = "#8899AA"
 _FLAG: Final = "#CC79A7"
@@ -69,9 +71,9 @@ class _Rows:
         return len(self._ends)
 
 
-def draw(picture: Picture, note: str = "") -> str:
-    """Return the SVG of a picture; *note* is said above it."""
-    return _Drawing(picture, note).draw()
+def draw(picture: Picture, note: str = "", *, is_alone: bool = True) -> str:
+    """Return the SVG of a picture; *note* is said above it. If it stands *alone*, it looks for its colour itself."""
+    return _Drawing(picture, note).draw(_ALONE if is_alone else "")
 
 
 class _Drawing:
@@ -88,7 +90,7 @@ class _Drawing:
         self._colours: dict[str, int] = {}
         self._rows: dict[Life | Run, float] = {}
 
-    def draw(self) -> str:
+    def draw(self, style: str) -> str:
         """Return the SVG element."""
         for words in self._notes:
             self._note(words)
@@ -120,7 +122,8 @@ class _Drawing:
         body = "\n".join([*self._below, *self._middle, *self._above])
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
-            f'role="img" style="max-width:100%;height:auto" fill="currentColor" {_FONT}>\n{body}\n</svg>'
+            f'class="{_CLASS}" role="img" style="max-width:100%;height:auto" fill="currentColor" {_FONT}>\n'
+            f"{style}{body}\n</svg>"
         )
 
     # ---- lanes

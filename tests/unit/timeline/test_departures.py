@@ -9,6 +9,8 @@ from lambdasim.testing.choosers import points_of
 from lambdasim.timeline.departures import SENTENCES, tell_departure
 from tests.unit.timeline.scenarios import race
 
+HELD_UP = "charge#1 env A  the handler is held up for 1 s before list.append('o-1')"
+
 
 def sentence(point, words):
     return tell_departure(Choice(point, "arn", "orders#1", 0, 1, 1, words))
@@ -54,7 +56,7 @@ def test_each_point_has_a_sentence():
         ),
         (
             "stall charge#1 @0.001",
-            f"0.001    !{'':10}orders#1 to #3  charge#1 env A  the handler is held up for 1 s before list.append('o-1')",
+            f"0.001    !{'':10}orders#1 to #3  {HELD_UP}",
         ),
         (
             "poller_lost orders#1 @0",

@@ -50,6 +50,13 @@ def test_notebook_shows_the_picture_and_the_table(play):
     assert table.text == timeline.to_text(width=140)
 
 
+def test_picture_alone_looks_for_its_colour_itself():
+    """A file has no text around it; in a page, the page has the say."""
+    timeline = race().timeline()
+    assert "prefers-color-scheme" in timeline.to_svg()
+    assert "prefers-color-scheme" not in timeline.to_html()
+
+
 @pytest.mark.parametrize("play", ALL[:5])
 def test_nothing_stands_outside(play):
     """Boxes and lines lie in the picture, and nothing has a negative extent."""
