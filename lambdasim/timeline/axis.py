@@ -64,6 +64,12 @@ class Axis:
         """Return where a place stands; one that was not announced stands where the last one before it does."""
         return self._pixels[max(bisect_right(self._places, place) - 1, 0)]
 
+    def gap_after(self, place: Place) -> float:
+        """Return the middle between where a place stands, or the last one before it, and the next one."""
+        after = bisect_right(self._places, place)
+        before = max(after - 1, 0)
+        return (self._pixels[before] + self._pixels[min(after, len(self._pixels) - 1)]) / 2
+
     def instants(self) -> list[tuple[int, float]]:
         """Return each instant and where it begins."""
         return [

@@ -50,8 +50,12 @@ def _wait(words: str) -> str:
     return f"the next try comes after {words} the usual wait".replace("one and a half the", "one and a half times the")
 
 
+def _tie(words: str) -> str:
+    return f"{words if '#' in words else 'another one'} goes first, of those that are ready"
+
+
 SENTENCES: Final[Mapping[str, str | Callable[[str], str]]] = {
-    "clock.tie": "{} goes first, of those that are ready",
+    "clock.tie": _tie,
     "sqs.approx_noise": "a count of SQS is off: {}",
     "sqs.duplicate": _again,
     "sqs.long_poll_empty": "the long poll misses what comes in its last second",

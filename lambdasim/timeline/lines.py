@@ -53,6 +53,8 @@ class Line:
     sign: tuple[Any, ...] = field(factory=tuple)  #: lines that differ in nothing that matters have the same
     subject: str = ""
     is_note: bool = False  #: about lines, not about what happened
+    tells: list[Happening] = field(factory=list)  #: what it tells; of a note, what it leaves out
+    rounds: int = 0  #: of a note, how often what is above it happened again
 
     @property
     def names(self) -> str:
@@ -84,6 +86,7 @@ def _lines(happenings: Iterable[Happening]) -> Iterable[Line]:
             words,
             is_failure=happening.is_failure,
             until_us=happening.at_us,
+            tells=[happening],
         )
         if happening.kind == BEGUN and happening.invocation is not None:
             runs[happening.invocation.label] = line.who
@@ -112,9 +115,7 @@ def _place(line: Line, happening: Happening) -> None:
     if ":sqs:" in owner:
         line.queue = owner.rpartition(":")[2]
         line.subject = "" if happening.subject == line.queue else happening.subject
-    elif line.messages:
-        line.who = "" if happening.subject == line.names else happening.subject
-    else:
+    elif all(message.label != happening.subject for message in line.messages):
         line.who = happening.subject
 
 
@@ -146,6 +147,8 @@ def _merge(lines: Iterable[Line]) -> list[Line]:
             merged.append(line)
             seen = {}
         last = merged[-1]
+        if last is not line:
+            last.tells += line.tells
         for key, message in zip(keys, line.messages, strict=True):
             if key not in seen:
                 seen[key] = None
@@ -224,6 +227,8 @@ def _note_on(hidden: Sequence[Line], period: int, times: int) -> Line:
         is_failure=any(line.is_failure for line in hidden),
         until_us=hidden[-1].until_us,
         is_note=True,
+        tells=[happening for line in hidden for happening in line.tells],
+        rounds=times,
     )
 
 

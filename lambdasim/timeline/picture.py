@@ -36,6 +36,7 @@ from lambdasim.timeline.happenings import (
     Key,
     key_of,
 )
+from lambdasim.timeline.lines import Line
 
 _HAPPENINGS_MAX: Final = 600
 _ENDS: Final = frozenset({DELETED, EXPIRED, MOVED, PURGED, REDRIVEN})
@@ -49,6 +50,7 @@ class Stretch:
     begin: Place
     end: Place | None = None
     delivery: int = 0
+    is_drawn: bool = True  #: whether its begin is
 
 
 @define(eq=False)
@@ -70,11 +72,6 @@ class Life:
         """Let the stretch end that is open."""
         if self.stretches and self.stretches[-1].end is None:
             self.stretches[-1].end = place
-
-    @property
-    def begin(self) -> Place:
-        """Where it is first seen."""
-        return self.stretches[0].begin if self.stretches else self.ended_at or (0, 0)
 
 
 @define(eq=False)
@@ -161,6 +158,7 @@ class Picture:
     environments: dict[tuple[str, str], EnvironmentLane] = field(factory=dict)
     flags: list[Flag] = field(factory=list)
     places: list[Place] = field(factory=list)
+    folds: list[tuple[int, int]] = field(factory=list)  #: where rounds are left out, and how many
     end: Place = (0, 0)
     note: str = ""  #: what is to be known about what is left out
 
@@ -204,16 +202,18 @@ class Picture:
         return [lane for lane in self.environments.values() if lane.function not in drawn]
 
 
-def paint(happenings: Iterable[Happening], start_us: int, end_us: int) -> Picture:
-    """Return the picture of what happened between two instants."""
-    return _Painter(start_us, end_us).paint(happenings)
+def paint(happenings: Iterable[Happening], start_us: int, end_us: int, folds: Sequence[Line] = ()) -> Picture:
+    """Return the picture of what happened between two instants, without the rounds that *folds* leave out."""
+    return _Painter(start_us, end_us, folds).paint(happenings)
 
 
 class _Painter:
-    def __init__(self, start_us: int, end_us: int) -> None:
+    def __init__(self, start_us: int, end_us: int, folds: Sequence[Line]) -> None:
         self._start_us = start_us
         self._end_us = end_us
         self._picture = Picture()
+        self._hidden: dict[Happening, None] = {happening: None for line in folds for happening in line.tells}
+        self._picture.folds = [(line.at_us, line.rounds) for line in folds]
         self._lives: dict[tuple[str, Key], Life] = {}
         self._deliveries: dict[Key, list[Delivery]] = {}  # oldest first
         self._runs: dict[Invocation, Run] = {}
@@ -233,6 +233,9 @@ class _Painter:
                 picture.note = f"there is too much to be drawn, so {ends}: narrow it with messages=, since= or until="
                 break
             place = self._place(happening)
+            if happening in self._hidden:
+                self._pass_over(happening, place)
+                continue
             if happening.at_us >= self._start_us:
                 picture.places.append(place)
                 picture.end = max(picture.end, place)
@@ -289,6 +292,18 @@ class _Painter:
         elif happening.function:
             self._lane(*happening.lane).marks.append(Mark(place, happening.words, is_failure=happening.is_failure))
 
+    def _pass_over(self, happening: Happening, place: Place) -> None:
+        """Take note of what is not drawn: messages go on with their lives, and deliveries are handed over."""
+        if happening.queue is not None and happening.kind != DROPPED:
+            for message in happening.messages[:1]:
+                life = self._live(happening, message, happening.queue, place)
+                for stretch in life.stretches[-1:]:
+                    stretch.is_drawn = False
+        elif happening.kind in {BEGUN, DROPPED}:
+            counts = {} if happening.invocation is None else _counts_of(happening.invocation)
+            for message in happening.messages:
+                self._source_of(message, counts.get(message.message_id))
+
     def _lane(self, function: str, environment: str) -> EnvironmentLane:
         lanes = self._picture.environments
         return lanes.setdefault((function, environment), EnvironmentLane(function, environment))
@@ -304,7 +319,7 @@ class _Painter:
         words = f"{happening.subject}: {happening.words}" if happening.subject else happening.words
         self._picture.flags.append(Flag(place, words, str(happening.choice.text), lane))
 
-    def _live(self, happening: Happening, message: Message, queue: Queue, place: Place) -> None:
+    def _live(self, happening: Happening, message: Message, queue: Queue, place: Place) -> Life:
         lane = self._picture.queues.setdefault(queue.arn, QueueLane(queue.name))
         key = key_of(message)
         life = self._lives.get((queue.arn, key))
@@ -330,6 +345,7 @@ class _Painter:
             arrived = self._lives[happening.target.arn, key] = Life(message)
             arrived.turn(place, "visible")
             there.lives.append(arrived)
+        return life
 
     def _gate_of(self, happening: Happening) -> Gate | None:
         """Return the mapping by which messages came to a function, if one did."""
@@ -371,7 +387,7 @@ class _Painter:
             if not delivery.is_done and count in {None, delivery.count}:
                 delivery.is_done = True
                 return delivery
-        return waiting[-1] if waiting else None
+        return waiting[-1] if waiting and count is None else None
 
     def _end(self, happening: Happening, place: Place) -> None:
         assert happening.invocation is not None

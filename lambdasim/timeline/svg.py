@@ -40,6 +40,8 @@ _TITLE_CHARS: Final = 24
 _GRID_MOST: Final = 40  # lines
 
 _FONT: Final = 'font-family="system-ui, -apple-system, Segoe UI, Roboto, DejaVu Sans, sans-serif" font-size="11"'
+_CLASS: Final = "lambdasim-timeline"
+_ALONE: Final = f"<style>@media (prefers-color-scheme: dark) {{ .{_CLASS} {{ color: #ddd }} }}</style>\n"
 _BAD: Final = "#D55E00"
 _RUN: Final = "#8899AA"
 _FLAG: Final = "#CC79A7"
@@ -69,9 +71,9 @@ class _Rows:
         return len(self._ends)
 
 
-def draw(picture: Picture, note: str = "") -> str:
-    """Return the SVG of a picture; *note* is said above it."""
-    return _Drawing(picture, note).draw()
+def draw(picture: Picture, note: str = "", *, is_alone: bool = True) -> str:
+    """Return the SVG of a picture; *note* is said above it. If it stands *alone*, it looks for its colour itself."""
+    return _Drawing(picture, note).draw(_ALONE if is_alone else "")
 
 
 class _Drawing:
@@ -88,13 +90,13 @@ class _Drawing:
         self._colours: dict[str, int] = {}
         self._rows: dict[Life | Run, float] = {}
 
-    def draw(self) -> str:
+    def draw(self, style: str) -> str:
         """Return the SVG element."""
         for words in self._notes:
             self._note(words)
         flags_at = self._flag_rows()
         axis_y = self._y + 14
-        self._y += 32 if self._axis.cuts else 22
+        self._y += 32 if self._axis.cuts or self._picture.folds else 22
         top = self._y
         gates: dict[Gate, float] = {}
         left_out = 0
@@ -120,7 +122,8 @@ class _Drawing:
         body = "\n".join([*self._below, *self._middle, *self._above])
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
-            f'role="img" style="max-width:100%;height:auto" fill="currentColor" {_FONT}>\n{body}\n</svg>'
+            f'class="{_CLASS}" role="img" style="max-width:100%;height:auto" fill="currentColor" {_FONT}>\n'
+            f"{style}{body}\n</svg>"
         )
 
     # ---- lanes
@@ -158,6 +161,8 @@ class _Drawing:
         parts.append(_dot(8, y, 3, f'fill="{colour}"'))
         for stretch in life.stretches:
             left, right = self._x(stretch.begin), self._x_end(stretch.end)
+            if left == right and not stretch.is_drawn:
+                continue
             if stretch.state == "in flight":
                 style = f'rx="3" fill="{colour}" fill-opacity=".75"'
                 parts.append(_rect(left, y - 5, max(right - left, 2), 10, style))
@@ -166,11 +171,14 @@ class _Drawing:
                 style = f'stroke="{colour}" stroke-width="2"{dashes}'
                 parts.append(_line(left, y, max(right, left + 2), y, style))
         for stretch in life.stretches:
+            if not stretch.is_drawn:
+                continue
             x = self._x(stretch.begin)
             if stretch.state == "in flight":
                 number = str(stretch.delivery) if stretch.delivery else ""
                 parts.append(_dot(x, y, 7, f'fill="{colour}" stroke="currentColor" stroke-width=".7"'))
-                parts.append(_text(x, y + 3.5, number, f'fill="{on}" font-size="10" text-anchor="middle"'))
+                size = 10 if len(number) < 3 else 7
+                parts.append(_text(x, y + 3.5, number, f'fill="{on}" font-size="{size}" text-anchor="middle"'))
             else:
                 parts.append(_line(x, y - 5, x, y + 5, f'stroke="{colour}" stroke-width="2"'))
         if life.ended_at is not None:
@@ -296,16 +304,26 @@ class _Drawing:
     def _time(self, y: float, top: float) -> None:
         bottom = self._y - 2
         self._below.append(_line(_LEFT + 14, y + 4, self._right, y + 4, 'stroke="currentColor" stroke-opacity=".5"'))
+        taken: list[tuple[float, float]] = []
+        for at_us, rounds in self._picture.folds:
+            words = f"{rounds:,} rounds more"
+            style = 'text-anchor="middle" font-size="9" font-style="italic" font-weight="600"'
+            x, half = self._axis.gap_after((at_us, 0)), _width(words, 9.5) / 2
+            if all(x - half > right or x + half < left for left, right in taken):
+                taken.append((x - half, x + half))
+                self._below.append(_text(x, y + 18, words, style))
         for cut in self._axis.cuts:
             middle, words = (cut.left + cut.right) / 2, f"{of_seconds(cut.gap_us)} s"
-            title = f"{words} are cut short here"
             band = _rect(cut.left + 8, top, cut.right - cut.left - 16, bottom - top, 'fill-opacity=".05"')
             slashes = "".join(
                 _line(middle + shift - 3, y + 9, middle + shift + 3, y - 1, 'stroke="currentColor" stroke-width="1.3"')
                 for shift in (-2.5, 2.5)
             )
-            self._below.append(_group([band, slashes], title))
-            if _width(words, 9.5) < cut.right - cut.left:
+            self._below.append(_group([band, slashes], f"{words} are cut short here"))
+            half = _width(words, 9) / 2
+            if all(middle - half > right or middle + half < left for left, right in taken) and (
+                2 * half < cut.right - cut.left
+            ):
                 self._below.append(
                     _text(middle, y + 18, words, 'text-anchor="middle" font-size="9" font-style="italic" opacity=".65"')
                 )

@@ -19,6 +19,7 @@ from lambdasim.timeline.text import render
 
 _OFF: Final = "nothing was recorded: make the simulation with trace=None, which keeps all, or with a number of records"
 _PAGE_CHARS: Final = 140
+_DRAWN_MAX: Final = 60  # happenings in rounds that repeat; more are left out of the picture, with a word on it
 
 
 class Timeline:
@@ -80,8 +81,12 @@ class Timeline:
         return "\n\n".join(parts)
 
     def to_svg(self) -> str:
-        """Return the picture alone."""
-        return draw(paint(self._happenings, self._start_us, self._end_us), self._note)
+        """Return the picture alone, for a file: on dark screens it is drawn in light colours."""
+        return self._draw(is_alone=True)
+
+    def _draw(self, *, is_alone: bool) -> str:
+        folds = [line for line in self._table() if line.rounds and len(line.tells) >= _DRAWN_MAX]
+        return draw(paint(self._happenings, self._start_us, self._end_us, folds), self._note, is_alone=is_alone)
 
     def to_html(self) -> str:
         """Return a page that needs nothing else: the picture, and the table below it."""
@@ -96,7 +101,7 @@ class Timeline:
         opened = ' open="open"' if is_open else ""
         table = escaped(self.to_text(width=_PAGE_CHARS))
         return (
-            f'<div style="max-width:{WIDTH}px">{self.to_svg()}\n<details{opened}>'
+            f'<div style="max-width:{WIDTH}px">{self._draw(is_alone=False)}\n<details{opened}>'
             f'<summary>in words</summary><pre style="white-space:pre;overflow-x:auto;line-height:1.3">{table}</pre>'
             "</details></div>"
         )

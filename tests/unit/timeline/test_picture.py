@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from lambdasim import Simulation
+from lambdasim import ColdStartModel, Simulation
 from lambdasim.timeline.axis import Axis
 from lambdasim.timeline.happenings import read
 from lambdasim.timeline.picture import paint
@@ -48,6 +48,13 @@ def test_notebook_shows_the_picture_and_the_table(play):
     assert svg.get("viewBox") == f"0 0 900 {svg.get('height')}"
     (table,) = block.iter("pre")
     assert table.text == timeline.to_text(width=140)
+
+
+def test_picture_alone_looks_for_its_colour_itself():
+    """A file has no text around it; in a page, the page has the say."""
+    timeline = race().timeline()
+    assert "prefers-color-scheme" in timeline.to_svg()
+    assert "prefers-color-scheme" not in timeline.to_html()
 
 
 @pytest.mark.parametrize("play", ALL[:5])
@@ -135,6 +142,40 @@ def test_what_follows_at_one_instant_stands_side_by_side():
     assert [0, 0, 1, 1, 2, 3, 4, 5, 6] == [step for at_us, step in picture.places if at_us == 0]
 
 
+def test_init_of_a_cold_start_is_a_part_of_its_invocation():
+    """The handler begins after it."""
+    sim = Simulation(settings=[ColdStartModel(init_s=0.25)])
+    sim.create_function("work", duration=1).invoke({})
+    (lane,) = picture_of(sim).environments.values()
+    assert [((0, 0), (250_000, 0), (1_250_000, 0))] == [(run.begin, run.handler_at, run.end) for run in lane.runs]
+    assert {"0 s", "0.25 s", "1.25 s"} <= {*texts(sim)}
+
+
+def test_events_that_handlers_have_changed_do_no_harm():
+    """Which delivery it was is then told by the order."""
+    sim = Simulation()
+    queue = sim.create_queue("orders")
+
+    def spoil(event, context):
+        event["Records"] = [None, {}, {"messageId": 1, "attributes": {"ApproximateReceiveCount": "x"}}]
+
+    sim.create_event_source_mapping(queue, sim.create_function("work", spoil))
+    queue.send_message("a")
+    sim.run()
+    (gate,) = picture_of(sim).gates.values()
+    assert [1] == [len(run.sources) for run in gate.runs]
+
+
+def test_many_invocations_say_how_they_ended_once():
+    """The same words again would fill the lane."""
+    sim = Simulation()
+    work = sim.create_function("work", lambda event, _: event["say"], duration=1)
+    for number in range(12):
+        work.invoke({"say": "other" if number == 6 else "same"})
+    words = texts(sim)
+    assert ["✓ returned 'same'", "✓ returned 'other'", "✓ returned 'same'"] == [each for each in words if "✓" in each]
+
+
 def test_flag_says_the_choice_in_words():
     """With the text to play it again as a title."""
     svg = race().timeline().to_svg()
@@ -169,10 +210,26 @@ def test_too_much_is_not_drawn_and_the_picture_says_so():
     words = texts(sim)
     assert "+ 84 more messages, which are not drawn" in words
     assert "+ 27 more environments, which are not drawn" in words
-    sim.feed(lambda _: queue.send_message("x"), (1 + number / 10 for number in range(3_000)))
-    sim.run()
+    echo = sim.create_function("echo", lambda event, _: event)
+    for number in range(400):
+        echo.invoke({"n": number})
     assert any(text.startswith("there is too much to be drawn, so the picture ends at ") for text in texts(sim))
     assert 900 == float(ET.fromstring(sim.timeline().to_svg()).get("width"))
+
+
+def test_rounds_that_repeat_are_not_drawn():
+    """Hundreds of failures: the first ones and the last ones, and how many are between them."""
+    sim = Simulation(trace=None)
+    queue = sim.create_queue("jobs", visibility_timeout=2)
+    sim.create_event_source_mapping(queue, sim.create_function("work", timeout=1, failure_rate=1))
+    queue.send_message("bad")
+    sim.run(until=1_000)
+    words = texts(sim)
+    assert "498 rounds more" in words
+    assert 3 == words.count("✗ failed") + 1
+    assert ["1", "2", "501"] == [text for text in words if text.isdecimal()]
+    svg = sim.timeline().to_svg()
+    assert svg.count("<path") == svg.count("hands jobs#1 to work#")
 
 
 def test_a_window_shows_what_is_in_it():

@@ -297,3 +297,64 @@ def test_it_is_printed_in_colours_on_a_terminal(monkeypatch, file, variables, op
     assert is_coloured == ("\x1b[" in told)
     plain = re.sub("\x1b\\[[0-9;]*m", "", told)
     assert ("\n90       orders  orders#1                  moved to orders-dlq: it was\n" in plain) == (file is Terminal)
+
+
+def test_each_kind_of_thing_has_its_line():
+    """Queues that go, environments that are reclaimed, batches that are given up, messages that are let loose."""
+    sim = Simulation(trace=None)
+    jobs = sim.create_queue("jobs", visibility_timeout=6)
+    worker = sim.create_function("work", duration=5, timeout=5, reserved_concurrent_executions=1)
+    sim.create_event_source_mapping(jobs, worker, batch_size=1)
+    jobs.send_message("a")
+    jobs.send_message("b")
+    sim.run(until=2)
+    jobs.redeliver(jobs.messages[0])
+    sim.run(until=8_000)
+    spare = sim.create_queue("spare", message_retention_period=60)
+    spare.send_message("old", delay_seconds=10)
+    sim.run(until=8_100)
+    sim.create_queue("gone").send_message("x")
+    sim.queue("gone").purge_queue()
+    sim.queue("gone").delete_queue()
+    told = str(sim.timeline())
+    assert "jobs#1                    let loose once more" in told
+    assert "given up by the mapping to work: it comes back by its visibility timeout" in told
+    assert "work env A    environment reclaimed" in told
+    assert "spare#1                   visible: its delay is over\n" in told
+    assert "spare#1                   expired: its retention is over\n" in told
+    assert "gone#1                    purged\n" in told
+    assert told.endswith("gone                             queue deleted")
+    assert "concurrency limit" not in told
+    assert sim.timeline().to_html().count("<svg") == 1
+
+
+def test_long_lists_of_messages_are_cut_between_names():
+    """The column stays narrow."""
+    sim = Simulation()
+    queue = sim.create_queue("orders", visibility_timeout=1)
+    for number in range(40):
+        queue.send_message(f"{number}")
+    deliveries = [each for _ in range(2) for each in queue.receive_message(max_number_of_messages=10)]
+    for delivery in deliveries:
+        if int(delivery.body) % 2:
+            queue.delete_message(delivery.receipt_handle)
+    last = rows(sim.timeline())[-1]
+    assert last == "0        orders  orders#2, #4, #6, #8, #10, #12, …  deleted"
+
+
+def test_only_what_is_alike_at_one_instant_is_one_line():
+    """Other instants have lines of their own, and so has a message that something befalls twice."""
+    sim = Simulation()
+    queue = sim.create_queue("orders", visibility_timeout=0)
+    queue.send_message("a")
+    sim.run(until=1)
+    queue.send_message("b")
+    queue.send_message("c")
+    sim.call_later(1, queue.send_message, "d")
+    sim.run()
+    assert rows(sim.timeline()) == [
+        "0        orders  orders#1      sent: 'a'",
+        "1        orders  orders#2, #3  sent: 'b', 'c'",
+        "2        orders  orders#4      sent: 'd'",
+    ]
+    assert repr(sim.timeline()) == str(sim.timeline())
