@@ -733,7 +733,7 @@ class EventSourceMapping:
     def empty_receives_by_minute(self) -> dict[int, int]:
         """Return the receives that ended empty, by the minute in which each did."""
         found = Counter(self._pollers.empty_receives_by_minute())
-        for past in self._pollers.past_empty_receives_by_minute():
+        for past in self._pollers.line.past_empty_by_minute():
             found.update(past)
         return dict(sorted(found.items()))
 

@@ -4,10 +4,8 @@ The acting half of a mapping: slots, and the machine that makes and ends them (E
 A slot receives, gathers, invokes and handles the result, again and again. What is decided is decided by the pure
 functions of `batching`, `scaling` and `responses`.
 
-**Slots that wait.** A slot whose receive is open and holds nothing (POLLING) stands in a heap by the start of that
-receive. Its empty receives are not simulated: their ends are start + 20 s, + 40 s …, so the start of the current one is
-arithmetic, and how many ended is taken down when the slot leaves the heap (`Beats`). Only where the end of an empty
-receive would retire the slot (S6, S7) does a background timer stand at the head of the heap.
+**Slots that wait** stand in `line`, and their empty receives are not simulated. Only where the end of an empty receive
+would retire the slot (S6, S7) does a background timer stand at the head of the heap.
 
 **Ticks.** A growth tick matters only while messages are left that nobody waits for, a control tick only after a failed
 attempt. Each is put on the agenda then, on the grid that began with t0 (ESM-102, ESM-160).
@@ -23,15 +21,12 @@ else happens at that instant, `Clock.soon` lets the steps follow one another wit
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from enum import Enum
-from heapq import heapify, heappop, heappush, heapreplace
 from typing import TYPE_CHECKING, Any, Final
 
-from sortedcontainers import SortedList
-
 from lambdasim.clock import Clock, Kind, Priority, Timer
-from lambdasim.clock.meters import Beats, Ledger, Spells
+from lambdasim.clock.meters import Ledger, Spells
 from lambdasim.esm.batching import plan_cut, plan_retry, plan_window_end
 from lambdasim.esm.limits import (
     BackoffModel,
@@ -41,6 +36,7 @@ from lambdasim.esm.limits import (
     ScalingModel,
     ThrottleRetry,
 )
+from lambdasim.esm.line import OpenReceives
 from lambdasim.esm.provisioned import Poller, PollerMeter, Provisioned
 from lambdasim.esm.responses import FAILURE, SUCCESS, plan_response
 from lambdasim.esm.scaling import Grid, plan_backoff, plan_cap, plan_growth, plan_release, slots_of
@@ -57,7 +53,6 @@ if TYPE_CHECKING:
 _WORK: Final = Priority.WORK.value
 _RESULT: Final = Priority.RESULT.value
 _POLL_AGAIN_US: Final = MICROSECONDS  # after a receive that failed (ESM-310)
-_SWEEP_MIN: Final = 64
 _QUEUE_GONE_US: Final = 20 * MICROSECONDS  # between receives from a queue that is not there (ESM-055)
 
 LIMIT_CHANGED: Final = Kind("concurrency limit changed", lambda mapping, target: (mapping.uuid, {"target": target}))
@@ -94,9 +89,8 @@ class Pollers:
     ) -> None:
         self.mapping = mapping
         self._luck = luck
-        self._takes_turns = polling.dispatch == "round_robin"
-        self._picks = self._takes_turns or (luck is not None and luck.picks)
-        self._quiet_wait_us = seconds(window.low_traffic_wait_s, name="low_traffic_wait_s")
+        takes_turns = polling.dispatch == "round_robin"
+        self._picks = takes_turns or (luck is not None and luck.picks)
         self.clock: Clock = mapping.clock
         self.queue: Queue = mapping.queue
         self._scaling = scaling
@@ -105,9 +99,13 @@ class Pollers:
         self._retry = retry
         self._window = window
         self._latency_us = seconds(polling.receive_latency_s, name="receive_latency_s")
-        self._wait_us = polling.wait_s * MICROSECONDS + self._latency_us  # from one receive to the next, if it is empty
-        self._quiet_wait_us += self._latency_us
-        self._least_wait_us = min(self._wait_us, self._quiet_wait_us)
+        self.line: OpenReceives[Slot] = OpenReceives(
+            polling.wait_s * MICROSECONDS + self._latency_us,
+            seconds(window.low_traffic_wait_s, name="low_traffic_wait_s") + self._latency_us,
+            self._latency_us,
+            takes_turns=takes_turns,
+        )
+        self._waiting, self._gathering = self.line.waiting, self.line.gathering
         self._provisioned_model = provisioned
         self._own: Provisioned | None = None  # its pollers, in provisioned mode
         self.poller_meter = PollerMeter()
@@ -125,9 +123,6 @@ class Pollers:
         self.slots = 0  #: m
         self.in_flight = 0  #: invocations
         self._ceiling = 0  # of these; above the cap while slots go that were made under a higher one
-        self._waiting: list[tuple[int, int, Slot]] = []  # POLLING, a heap by start of the receive
-        self._gathering: SortedList[tuple[int, int, Slot]] = SortedList()  # GATHERING, by end of the window
-        self._asking: list[tuple[int, int, Slot]] = []  # the same by start of the receive, where slots take turns
         self._throttled: dict[int, Slot] = {}  # RETRY_WAIT, by number
         self._leaving = 0  # slots that end with their turn, whatever the target
         self.generation = 0  #: of slots: another one in another mode
@@ -155,8 +150,6 @@ class Pollers:
         self.dropped = 0  #: records of batches given up
         self.duplicates = 0  #: messages that reached the function more than once
         self._has_warned = False
-        self._beats = Beats()
-        self._past_beats: list[Beats] = []  # on queues that are gone
         self.ledger = Ledger(self.clock.now_us, self._published_counts)
         self._configure()
         self.use_filters(mapping.filters)
@@ -263,47 +256,35 @@ class Pollers:
 
     def waiting_since(self, *, at_wake: bool) -> tuple[int, int] | None:
         """Return the start of the receive that has been open longest."""
-        self._advance(at_wake=at_wake)
-        starts = [self._waiting[0][:2]] if self._waiting else []
-        ended_by_us = self.clock.now_us - at_wake
-        starts += [(self._asked_us(slot, ended_by_us), slot.asked_number) for _, _, slot in self._gathering]
-        return min(starts, default=None)
-
-    def _asked_us(self, slot: Slot, ended_by_us: int) -> int:
-        """Return the start of the receive that is open for a batch."""
-        wait_us = self.wait_of(slot)
-        return slot.asked_us + max(0, ended_by_us - slot.asked_us) // wait_us * wait_us
-
-    def wait_of(self, slot: Slot) -> int:
-        """Return how long a slot waits from one receive to the next, if it is empty."""
-        return self._quiet_wait_us if slot.waits_whole else self._wait_us
+        return self.line.since(self.clock.now_us - at_wake)
 
     def serve(self, *, at_wake: bool) -> bool:
         """Receive in a row: slots with an open batch first, then those that wait longest (ESM-083)."""
-        queue, waiting, gathering = self.queue, self._waiting, self._gathering
-        now_us, least_wait_us = self.clock.now_us, self._least_wait_us
+        queue, line, waiting, gathering = self.queue, self.line, self._waiting, self._gathering
+        now_us, least_wait_us = self.clock.now_us, line.least_wait_us
+        ended_by_us = now_us - at_wake
         if waiting and waiting[0][0] + least_wait_us <= now_us:
-            self._advance(at_wake=at_wake)
+            line.advance(ended_by_us)
         served = False
         while queue.visible and (gathering or waiting):
-            slot = self._pick(at_wake=at_wake) if self._picks else gathering[0][2] if gathering else waiting[0][2]
+            slot = self._pick(ended_by_us) if self._picks else gathering[0][2] if gathering else waiting[0][2]
             if self._luck is not None and self._luck.fails_poll():
-                self._fail_poll(slot, at_wake=at_wake)
+                self._fail_poll(slot, ended_by_us)
                 served = True  # somebody else may be next in line
                 continue
             if self._latency_us:
                 if queue.visible <= self._called:
                     break
-                self._call(self._first_open(slot, at_wake=at_wake), at_wake=at_wake)
+                self._call(self._first_open(slot, ended_by_us), ended_by_us)
                 continue
             flight = queue.take(self._limit_of(slot))
             if flight is None:
                 break
             served = True
             if slot.state is SlotState.POLLING:
-                self._call_from_line(slot)
+                line.call(slot)
             if slot.first_asked_us + least_wait_us <= now_us:
-                self._settle_empty(slot, at_wake=at_wake)
+                self._settle_empty(slot, ended_by_us)
             self._go_on(slot, closed=self._take(slot, flight))
         self.waits = bool(gathering or waiting)
         return served
@@ -326,53 +307,23 @@ class Pollers:
             limit = self.terms.per_receive
         return limit if self._luck is None else self._luck.limit(limit, self.queue.visible)
 
-    def _pick(self, *, at_wake: bool) -> Slot:
+    def _pick(self, ended_by_us: int) -> Slot:
         """Return the slot that gets the next receive, where that is not the usual one (ESM-084)."""
-        ended_by_us = self.clock.now_us - at_wake
         if self._luck is None or not self._luck.picks:
-            return self._longest_asking(ended_by_us)
-        open_ones = [slot for _, _, slot in self._gathering]
-        others = [slot for _, _, slot in sorted(self._waiting, key=lambda entry: entry[:2])]
-        slots = [*open_ones, *others]
-        if self._takes_turns:
-            slots.sort(key=lambda slot: (self._asked_us(slot, ended_by_us), slot.asked_number))
+            return self.line.longest(ended_by_us)
+        slots = self.line.in_order(ended_by_us)
         return slots[self._luck.pick([slot.number for slot in slots])]
 
-    def _longest_asking(self, ended_by_us: int) -> Slot:
-        """Return the slot whose receive has been open longest, with an open batch or without. Runtime: `O(log n)`."""
-        waiting, asking = self._waiting, self._asking
-        while asking:
-            asked_us, number, slot = asking[0]
-            current_us = self._asked_us(slot, ended_by_us)
-            if not _is_current(asking[0]):
-                heappop(asking)
-            elif current_us > asked_us:
-                heapreplace(asking, (current_us, number, slot))
-            elif waiting and waiting[0][:2] < (asked_us, number):
-                break
-            else:
-                return slot
-        return waiting[0][2]
-
-    def _call_from_line(self, slot: Slot) -> None:
-        """Take a slot that waits out of the line."""
-        waiting = self._waiting
-        if waiting[0][2] is slot:
-            heappop(waiting)
-        else:
-            waiting.remove((slot.asked_us, slot.asked_number, slot))
-            heapify(waiting)
-
-    def _fail_poll(self, slot: Slot, *, at_wake: bool) -> None:
+    def _fail_poll(self, slot: Slot, ended_by_us: int) -> None:
         """Let the open receive of a slot fail; it asks again after a while (`esm.poll_error`)."""
         again_us = self.clock.now_us + _POLL_AGAIN_US
-        self._settle_empty(slot, at_wake=at_wake)
+        self._settle_empty(slot, ended_by_us)
         if slot.state is SlotState.GATHERING:  # its batch stays open
             self._leave_line(slot)
             self._pausing[slot.number] = slot
             slot.pause = self.clock.timer(again_us, self._ask_again_later, slot, priority=_WORK)
         else:
-            self._call_from_line(slot)
+            self.line.call(slot)
             slot.state = SlotState.TURNING
             self.clock.schedule(again_us, self._turn, slot, _WORK)
 
@@ -394,53 +345,22 @@ class Pollers:
 
     def count_empty_receives(self) -> int:
         """Return how many receives from this queue have ended empty by now (ESM-082, ESM-290)."""
-        ended_by_us, wait_us = self._ended_by_us(), self._wait_us
-        open_now = sum(max(0, ended_by_us - slot.first_asked_us) // wait_us for _, _, slot in self._waiting)
-        for _, _, slot in self._gathering:
-            open_now += max(0, ended_by_us - slot.first_asked_us) // self.wait_of(slot)
-        return self._beats.total + open_now
+        return self.line.count_empty(self._ended_by_us())
 
     @property
     def empty_receives(self) -> int:
         """Receives that have ended empty, on this queue and on those of its name before."""
-        return self.count_empty_receives() + sum(beats.total for beats in self._past_beats)
-
-    def past_empty_receives_by_minute(self) -> Iterator[dict[int, int]]:
-        """Yield those on each queue that is gone, by the minute in which each ended."""
-        return (beats.minutes(()) for beats in self._past_beats)
+        return self.count_empty_receives() + self.line.count_past_empty()
 
     def empty_receives_by_minute(self) -> dict[int, int]:
         """Return the empty receives from this queue by the minute in which each ended. Runtime: `O(minutes)`."""
-        ended_by_us = self._ended_by_us()
-        still_open = []
-        for _, _, slot in (*self._waiting, *self._gathering):
-            wait_us = self.wait_of(slot)
-            times = max(0, ended_by_us - slot.first_asked_us) // wait_us
-            still_open.append((slot.first_asked_us + wait_us, wait_us, times))
-        return self._beats.minutes(still_open)
+        return self.line.empty_by_minute(self._ended_by_us())
 
-    def _advance(self, *, at_wake: bool) -> None:
-        """
-        Bring the heap of waiting slots up to now: a slot whose receive ended empty has begun another.
-
-        *at_wake*: in C2 a receive that ends at this very instant is still open (SQS-004). Runtime: `O(log n)` for each
-        slot whose receive ended.
-        """
-        waiting, wait_us = self._waiting, self._wait_us
-        ended_by_us = self.clock.now_us - (1 if at_wake else 0)
-        while waiting and waiting[0][0] + wait_us <= ended_by_us:
-            asked_us, number, slot = waiting[0]
-            slot.asked_us = asked_us + (ended_by_us - asked_us) // wait_us * wait_us
-            heapreplace(waiting, (slot.asked_us, number, slot))
-
-    def _settle_empty(self, slot: Slot, *, at_wake: bool) -> None:
+    def _settle_empty(self, slot: Slot, ended_by_us: int) -> None:
         """Take down the receives of a slot that ended empty before the one that returned something."""
         if slot.poller is not None:
             slot.poller.settle(self._ended_by_us())
-        ended_by_us, wait_us = self.clock.now_us - (1 if at_wake else 0), self.wait_of(slot)
-        times = (ended_by_us - slot.first_asked_us) // wait_us
-        if times > 0:
-            self._beats.add(slot.first_asked_us + wait_us, wait_us, times)
+        self.line.settle(slot, ended_by_us)
 
     # ---- one turn
 
@@ -506,10 +426,8 @@ class Pollers:
         if self.phase is Phase.STOPPED:  # by whoever heard of a delete
             self._retire(slot)
             return
-        slot.state, slot.waits_whole = SlotState.POLLING, False
-        slot.asked_us = slot.first_asked_us = now_us = self.clock.now_us
-        slot.asked_number = number = self.clock.count()
-        heappush(self._waiting, (now_us, number, slot))
+        slot.state = SlotState.POLLING
+        self.line.begin(slot, self.clock.now_us, self.clock.count())
         self.waits = True
         if len(self._waiting) == self.slots and self.phase is Phase.ACTIVE:
             self._consider_idle()
@@ -518,38 +436,24 @@ class Pollers:
 
     # ---- receives that take time (ESM-092)
 
-    def _first_open(self, slot: Slot, *, at_wake: bool) -> Slot:
+    def _first_open(self, slot: Slot, ended_by_us: int) -> Slot:
         """Return the slot that gets what is there: one whose receive is not on its way back, if there is such."""
-        ended_by_us = self.clock.now_us - at_wake
-        others = () if self._picks else (*self._gathering, *sorted(self._waiting, key=lambda entry: entry[:2]))
-        for other in (slot, *(entry[2] for entry in others)):
-            wait_us = self.wait_of(other)
-            if max(0, ended_by_us - other.first_asked_us) % wait_us < wait_us - self._latency_us:
-                return other
-        return slot
+        others = () if self._picks else self.line.in_order(ended_by_us)
+        return next((other for other in (slot, *others) if self.line.returns_in_time(other, ended_by_us)), slot)
 
-    def _call(self, slot: Slot, *, at_wake: bool) -> None:
+    def _call(self, slot: Slot, ended_by_us: int) -> None:
         """Let the open receive of a slot return with what there is when it returns."""
-        now_us, wait_us = self.clock.now_us, self.wait_of(slot)
-        ended_by_us = now_us - at_wake
         if slot.poller is not None:
             slot.poller.settle(ended_by_us)
-        times = max(0, ended_by_us - slot.first_asked_us) // wait_us
-        asked_us = slot.first_asked_us + times * wait_us
-        if ended_by_us - asked_us >= wait_us - self._latency_us:  # that one is on its way back without a message
-            times += 1
-            asked_us += wait_us
-        if times:
-            self._beats.add(slot.first_asked_us + wait_us, wait_us, times)
         if slot.state is SlotState.POLLING:
-            self._call_from_line(slot)
+            self.line.call(slot)
         else:
             self._leave_line(slot)
-        slot.asked_us = slot.first_asked_us = asked_us
+        self.line.catch(slot, ended_by_us)
         slot.called = self._limit_of(slot)
         self._called += slot.called
         self._pausing[slot.number] = slot
-        returns_us = max(now_us, asked_us) + self._latency_us
+        returns_us = max(self.clock.now_us, slot.asked_us) + self._latency_us
         slot.pause = self.clock.timer(returns_us, self._on_return, slot, priority=_WORK)
 
     def _on_return(self, slot: Slot) -> None:
@@ -563,7 +467,7 @@ class Pollers:
         elif slot.state is SlotState.GATHERING:
             self._join_line(slot)
         else:
-            heappush(self._waiting, (slot.asked_us, slot.asked_number, slot))
+            self.line.resume(slot)
             self.waits = True
             if self._leaving and slot.leaves:
                 self._time_last_end(slot)
@@ -675,10 +579,10 @@ class Pollers:
     def queue_is_gone(self) -> None:
         """Let receives fail: each slot tries again every 20 seconds."""
         self._queue_is_gone = True
-        at_wake = not self.clock.has_passed(Priority.POLL_END.value)
+        ended_by_us = self._ended_by_us()
         failing = [slot for _, _, slot in (*self._waiting, *self._gathering)]
         for slot in failing:
-            self._settle_empty(slot, at_wake=at_wake)
+            self._settle_empty(slot, ended_by_us)
             self._leave_line(slot)
         failing += [slot for slot in self._pausing.values() if slot.called]
         self._waiting.clear()
@@ -700,8 +604,7 @@ class Pollers:
         """Receive from the queue that the mapping has now, each slot when it tries again."""
         self._queue_is_gone = False
         self.queue = self.mapping.queue
-        self._past_beats.append(self._beats)
-        self._beats = Beats()
+        self.line.enter_queue()
         self.terms = Terms(self.mapping, self._polling, self._window)
         if self.phase is Phase.STOPPED:
             return
@@ -832,12 +735,12 @@ class Pollers:
             slot.waits_whole = self._window.mode == "low_traffic_20s" or (
                 self._luck is not None and self._luck.waits_as_on_quiet_queue()
             )
-            ends_us = now_us + self._quiet_wait_us if slot.waits_whole else slot.window_end_us
+            ends_us = now_us + self.line.quiet_wait_us if slot.waits_whole else slot.window_end_us
             slot.window_timer = self.clock.timer(ends_us, self._on_window_end, slot, priority=_RESULT)
         elif slot.waits_whole:  # a new receive, which waits as long as one does
             assert slot.window_timer is not None
             slot.window_timer.cancel()
-            ends_us = now_us + self._quiet_wait_us
+            ends_us = now_us + self.line.quiet_wait_us
             slot.window_timer = self.clock.timer(ends_us, self._on_window_end, slot, priority=_RESULT)
         self._ask(slot)
         return False
@@ -855,22 +758,12 @@ class Pollers:
         self._join_line(slot)
 
     def _join_line(self, slot: Slot) -> None:
-        if not slot.asks:
-            slot.asks = True
-            self._gathering.add((slot.window_end_us, slot.number, slot))
-            self.waits = True
-        if self._takes_turns:
-            asking = self._asking
-            if len(asking) > 2 * len(self._gathering) + _SWEEP_MIN:
-                asking[:] = [entry for entry in asking if _is_current(entry)]
-                heapify(asking)
-            heappush(asking, (slot.asked_us, slot.asked_number, slot))
+        self.line.join(slot)
+        self.waits = True
 
     def _leave_line(self, slot: Slot) -> None:
-        if slot.asks:
-            slot.asks = False
-            self._gathering.remove((slot.window_end_us, slot.number, slot))
-            self.waits = bool(self._gathering or self._waiting)
+        self.line.leave(slot)
+        self.waits = bool(self._gathering or self._waiting)
 
     def _cut(
         self, slot: Slot, flight: Flight, messages: list[Message], receive_counts: list[int]
@@ -916,7 +809,7 @@ class Pollers:
         slot.window_timer = None
         now_us = self.clock.now_us
         if slot.waits_whole and now_us < slot.window_end_us:
-            ends_us = now_us + self._quiet_wait_us
+            ends_us = now_us + self.line.quiet_wait_us
             slot.window_timer = self.clock.timer(ends_us, self._on_window_end, slot, priority=_RESULT)
             return
         self._close(slot)
@@ -925,7 +818,7 @@ class Pollers:
         """Take a slot out of the line of open batches; the receive that was open for it ends, empty or not at all."""
         if not slot.asks:
             if slot.called and slot.window_timer is None:  # what is on its way back ends with the window, too
-                self._beats.add(self.clock.now_us, 1, 1)
+                self.line.end_empty(self.clock.now_us)
             self._end_pause(slot)
             if slot.window_timer is not None:
                 slot.window_timer.cancel()
@@ -936,12 +829,7 @@ class Pollers:
             slot.poller.settle(now_us - 1)  # what ends now is the last one
         self._leave_line(slot)
         if slot.window_timer is None:  # the window ended: so did its last receive, empty, at this instant
-            wait_us = self.wait_of(slot)
-            times = -(-(now_us - slot.first_asked_us) // wait_us)
-            if times > 1:
-                self._beats.add(slot.first_asked_us + wait_us, wait_us, times - 1)
-            if times:
-                self._beats.add(now_us, wait_us, 1)
+            self.line.end_with_window(slot, now_us)
         else:
             slot.window_timer.cancel()
             slot.window_timer = None
@@ -1004,11 +892,11 @@ class Pollers:
         self._set_target(0.0)
         self._end_pollers()
         for _, _, slot in self._waiting:
-            self._settle_empty(slot, at_wake=False)
+            self._settle_empty(slot, self.clock.now_us)
         ending = [slot for _, _, slot in self._waiting]
         self._waiting.clear()
         for _, _, slot in tuple(self._gathering):
-            self._settle_empty(slot, at_wake=False)
+            self._settle_empty(slot, self.clock.now_us)
             self._close(slot)
         for slot in tuple(self._pausing.values()):
             if slot.state is SlotState.GATHERING:
@@ -1243,9 +1131,9 @@ class Pollers:
         """Put a timer at the end of the oldest open receive, if a slot would retire by it (S6, S7)."""
         if self._head_timer is None and self._waiting and self._would_retire():
             # Asked after C2 of this instant, receives that end now have ended; asked before (S9, C1), they are open.
-            self._advance(at_wake=not self.clock.has_passed(Priority.POLL_END.value))
+            self.line.advance(self._ended_by_us())
             self._head_timer = self.clock.timer(
-                self._waiting[0][0] + self._wait_us,
+                self._waiting[0][0] + self.line.wait_us,
                 self._on_head_end,
                 priority=Priority.POLL_END.value,
                 order=self.mapping.number,
@@ -1255,16 +1143,15 @@ class Pollers:
     def _on_head_end(self, _argument: object) -> None:
         """Retire the slots whose receives end empty at this instant, as far as there are too many (C2)."""
         self._head_timer = None
-        self._advance(at_wake=True)
-        waiting, now_us = self._waiting, self.clock.now_us
-        while waiting and waiting[0][0] + self._wait_us <= now_us and self._would_retire():
-            slot = heappop(waiting)[2]
-            self._settle_empty(slot, at_wake=False)
+        line, now_us = self.line, self.clock.now_us
+        line.advance(now_us - 1)
+        while self._would_retire() and (slot := line.pop_ended(now_us)) is not None:
+            self._settle_empty(slot, now_us)
             if self.slots - self._leaving <= self.allowed and not slot.leaves:
                 self._set_target(plan_release(self.target, self._initial))  # S7
             self._retire(slot)
-        self.waits = bool(self._gathering or waiting)
-        self._advance(at_wake=False)
+        self.waits = bool(self._gathering or self._waiting)
+        line.advance(now_us)
         self._time_head()
         self._notice_demand()
 
@@ -1362,7 +1249,7 @@ class Pollers:
                 poller.since_us = now_us
                 self._leaving -= len(poller.slots)
             else:
-                poller = Poller(own.model, now_us, self._least_wait_us)
+                poller = Poller(own.model, now_us, self.line.least_wait_us)
             poller.slots += [self._make_slot(poller) for _ in range(len(poller.slots), own.model.invokes_per_poller)]
             own.pollers.append(poller)
         self._set_target(float(own.slots))
@@ -1377,7 +1264,7 @@ class Pollers:
 
     def _dismiss(self) -> None:
         """Let slots go that leave: those that wait when their receives end empty, those that pause at once."""
-        self._advance(at_wake=not self.clock.has_passed(Priority.POLL_END.value))
+        self.line.advance(self._ended_by_us())
         for _, _, slot in self._waiting:
             if slot.leaves:
                 self._time_last_end(slot)
@@ -1388,7 +1275,7 @@ class Pollers:
 
     def _time_last_end(self, slot: Slot) -> None:
         self.clock.timer(
-            slot.asked_us + self._wait_us,
+            slot.asked_us + self.line.wait_us,
             self._on_last_end,
             slot,
             priority=Priority.POLL_END.value,
@@ -1400,12 +1287,13 @@ class Pollers:
         """Retire a slot that leaves: its receive ended empty (C2)."""
         if slot.state is not SlotState.POLLING or slot.pause is not None or not slot.leaves:
             return
-        if (self.clock.now_us - slot.first_asked_us) % self._wait_us:  # its poller was taken back and given up again
+        line, now_us = self.line, self.clock.now_us
+        if (now_us - slot.first_asked_us) % line.wait_us:  # its poller was taken back and given up again
             return
-        self._advance(at_wake=True)
-        self._call_from_line(slot)
+        line.advance(now_us - 1)
+        line.call(slot)
         self.waits = bool(self._gathering or self._waiting)
-        self._settle_empty(slot, at_wake=False)
+        self._settle_empty(slot, now_us)
         self._retire(slot)
 
     def _time_shrink(self) -> None:
@@ -1584,11 +1472,6 @@ class Pollers:
             return self._published_before
         rows = zip(self._published_before, self._counters(), self._counted_before, strict=True)
         return tuple(before + count - since for before, count, since in rows)
-
-
-def _is_current(entry: tuple[int, int, Slot]) -> bool:
-    """Return whether an entry of the line of open batches is of the receive that is open now."""
-    return entry[2].asks and entry[2].asked_number == entry[1]
 
 
 def _names_failures(result: object) -> bool:

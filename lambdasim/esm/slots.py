@@ -9,6 +9,7 @@ from lambdasim.clock import Priority, Timer
 from lambdasim.esm.batching import largest_sure_message
 from lambdasim.esm.events import EventMaker
 from lambdasim.esm.limits import BatchWindowModel, PollModel
+from lambdasim.esm.line import Asker
 from lambdasim.lambda_ import Function, Outcome
 from lambdasim.units import MICROSECONDS
 
@@ -62,24 +63,19 @@ class Terms:
         self.events = EventMaker(mapping.queue, shows_empty_digest=bool(self.window_us))
 
 
-class Slot:
+class Slot(Asker):
     """One sequential loop of receive, gather, invoke, handle the result (ESM-001)."""
 
     __slots__ = (
-        "asked_number",
-        "asked_us",
-        "asks",
         "busy_in",
         "called",
         "deadline_us",
-        "first_asked_us",
         "flights",
         "generation",
         "held_bytes",
         "invocation",
         "left_over",
         "messages",
-        "number",
         "overshot",
         "pause",
         "poller",
@@ -90,33 +86,25 @@ class Slot:
         "retry_timer",
         "state",
         "terms",
-        "waits_whole",
-        "window_end_us",
         "window_timer",
     )
 
     def __init__(self, pollers: Pollers, number: int, poller: Poller | None = None) -> None:
+        super().__init__(number)
         self.pollers = pollers
-        self.number = number
         self.poller = poller  # in provisioned mode
         self.generation = pollers.generation
         self.busy_in: Provisioned | None = None  # where it is counted as busy
         self.state = SlotState.TURNING
         self.terms = pollers.terms  # of the batch
-        self.asks = False  # whether a receive is open for the batch that it gathers
         self.called = 0  # messages that its receive may bring, which is on its way back
         self.pause: Timer | None = None  # when it asks again, or when its receive returns
-        self.asked_us = 0  # start of the open receive
-        self.asked_number = 0  # its place among the receives that began at that instant
-        self.first_asked_us = 0  # start of the first of the empty receives in a row
         self.messages: list[Message] = []
         self.receive_counts: list[int] = []  # which delivery of each message it is
         self.flights: list[Flight] = []
         self.deadline_us = 0  # earliest end of a visibility timeout in the batch, as its receives gave it
         self.held_bytes = 0
         self.left_over: list[tuple[Flight, list[Message], list[int]]] = []  # received, but beyond the payload limit
-        self.window_end_us = 0
-        self.waits_whole = False  # whether its window ends with a receive only (ESM-088)
         self.overshot = False  # whether it lives beyond its time (ESM-107)
         self.window_timer: Timer | None = None
         self.previous_end_us: int | None = None
@@ -135,7 +123,7 @@ class Slot:
             return (self.asked_us, _NEVER) if self.asked_us <= until_us else (-1, self.asked_us)
         if self.state is not SlotState.POLLING and not self.asks:
             return -1, _NEVER
-        wait_us = self.pollers.wait_of(self)
+        wait_us = self.pollers.line.wait_of(self)
         times = (until_us - self.first_asked_us) // wait_us
         at_us = self.first_asked_us + times * wait_us
         return at_us if times > 0 else -1, at_us + wait_us
