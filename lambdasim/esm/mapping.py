@@ -740,12 +740,13 @@ class EventSourceMapping:
     def snapshot(self) -> MappingSnapshot:
         """Return the state of this instant. Runtime: `O(slots)`."""
         pollers = self._pollers
+        machine = pollers.machine
         return MappingSnapshot(
             at_us=self.clock.now_us,
             state=self.state,
-            phase=pollers.phase.value,
-            target=pollers.target,
-            concurrency_limit=pollers.allowed,
+            phase=machine.phase.value,
+            target=machine.target,
+            concurrency_limit=machine.allowed,
             pollers=pollers.slots,
             provisioned_pollers=pollers.provisioned_pollers,
             polling=pollers.polling,

@@ -7,9 +7,6 @@ functions of `batching`, `scaling` and `responses`.
 **Slots that wait** stand in `line`, and their empty receives are not simulated. Only where the end of an empty receive
 would retire the slot (S6, S7) does a background timer stand at the head of the heap.
 
-**Ticks.** A growth tick matters only while messages are left that nobody waits for, a control tick only after a failed
-attempt. Each is put on the agenda then, on the grid that began with t0 (ESM-102, ESM-160).
-
 **Pauses.** A slot that may not ask stands nowhere in line: its poller is out of receives or bytes (provisioned mode),
 or the queue is gone, or a receive for its batch failed, or its receive is on its way back (`receive_latency_s`).
 `_resume` brings it back.
@@ -22,7 +19,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 from lambdasim.clock import Clock, Kind, Priority, Timer
@@ -37,9 +33,10 @@ from lambdasim.esm.limits import (
     ThrottleRetry,
 )
 from lambdasim.esm.line import OpenReceives
+from lambdasim.esm.machine import Machine, Phase
 from lambdasim.esm.provisioned import Poller, PollerMeter, Provisioned
 from lambdasim.esm.responses import FAILURE, SUCCESS, plan_response
-from lambdasim.esm.scaling import Grid, plan_backoff, plan_cap, plan_growth, plan_release, slots_of
+from lambdasim.esm.scaling import plan_cap
 from lambdasim.esm.slots import Slot, SlotState, Terms
 from lambdasim.lambda_ import Outcome
 from lambdasim.units import MICROSECONDS, seconds
@@ -55,21 +52,12 @@ _RESULT: Final = Priority.RESULT.value
 _POLL_AGAIN_US: Final = MICROSECONDS  # after a receive that failed (ESM-310)
 _QUEUE_GONE_US: Final = 20 * MICROSECONDS  # between receives from a queue that is not there (ESM-055)
 
-LIMIT_CHANGED: Final = Kind("concurrency limit changed", lambda mapping, target: (mapping.uuid, {"target": target}))
 DROPPED: Final = Kind(
     "batch dropped",
     lambda mapping, messages: (mapping.uuid, {"messages": len(messages)}),
     lambda _, messages: messages,
     lambda mapping, _: f"given up by the mapping to {mapping.function.name}: it comes back by its visibility timeout",
 )
-
-
-class Phase(Enum):
-    """What a mapping does (ESM-100)."""
-
-    STOPPED = "stopped"
-    IDLE = "idle"
-    ACTIVE = "active"
 
 
 class Pollers:
@@ -95,7 +83,6 @@ class Pollers:
         self.queue: Queue = mapping.queue
         self._scaling = scaling
         self._polling = polling
-        self._backoff = backoff
         self._retry = retry
         self._window = window
         self._latency_us = seconds(polling.receive_latency_s, name="receive_latency_s")
@@ -107,19 +94,13 @@ class Pollers:
         )
         self._waiting, self._gathering = self.line.waiting, self.line.gathering
         self._provisioned_model = provisioned
-        self._own: Provisioned | None = None  # its pollers, in provisioned mode
         self.poller_meter = PollerMeter()
-        self._idle_optimise_us = seconds(scaling.idle_optimise_after_s, name="idle_optimise_after_s")
-        self._control_period_us = seconds(backoff.period_s, name="period_s")
-        self._is_eager = scaling.demand == "nonempty_receive"
+        self.machine = Machine(mapping, self, scaling, backoff, self.plan_cap())
         self.published = Spells()  #: when the counts of events were metrics (ESM-280)
         self.filtering = Spells()  #: when there were filters
         self._published_before: tuple[int, ...] = (0, 0, 0, 0, 0, 0)  # in the stretches that are over
         self._counted_before: tuple[int, ...] = (0, 0, 0, 0, 0, 0)  # when the current one began
         self.waits = False  #: whether a receive is open
-        self.phase = Phase.STOPPED
-        self.target = 0.0  #: L
-        self.allowed = 0  #: n
         self.slots = 0  #: m
         self.in_flight = 0  #: invocations
         self._ceiling = 0  # of these; above the cap while slots go that were made under a higher one
@@ -131,18 +112,7 @@ class Pollers:
         self._queue_is_gone = False
         self._called = 0  # messages that receives on their way back may bring
         self._next_number = 0
-        self._t0_us = 0
-        self._growth_grid: Grid | None = None
-        self._growth: Timer | None = None
-        self._control: Timer | None = None
-        self.control_end_us = 0  # of the period that the next two counters are of
-        self.attempts_finished = 0
-        self._attempts_failed = 0
-        self._demand_at_us = -1  # the growth tick for which a receive is demand, where receives are (ESM-103)
         self._head_timer: Timer | None = None
-        self._idle_timer: Timer | None = None
-        self._idle_check_due = False
-
         self.polled = self.filtered = self.invoked = self.failed = self.deleted = 0
         self.attempts = 0  #: invokes tried, throttled ones too
         self.held = 0  #: records in batches, leftovers included
@@ -153,21 +123,19 @@ class Pollers:
         self.ledger = Ledger(self.clock.now_us, self._published_counts)
         self._configure()
         self.use_filters(mapping.filters)
-        self.target = float(self._initial)
-        self.allowed = self._initial
-        self._ceiling = self.cap
+        self._ceiling = self.machine.cap
 
     # ---- life
 
-    def _configure(self) -> None:
-        """Take over what the mapping is told to do."""
+    def _configure(self) -> bool:
+        """Take over what the mapping is told to do; return whether the economy of idle mappings goes on or off."""
         mapping = self.mapping
         self.terms = Terms(mapping, self._polling, self._window)
-        self.cap = self.plan_cap()
-        self._initial = min(self._scaling.initial, self.cap)
-        self._saves_pollers = mapping.maximum_concurrency is None and mapping.poller_limits is None
+        saves_pollers = mapping.maximum_concurrency is None and mapping.poller_limits is None
+        is_other_economy = self.machine.limit(self.plan_cap(), saves_pollers=saves_pollers)
         if mapping.publishes_event_counts is not self.published.is_on:
             self._publish(on=mapping.publishes_event_counts)
+        return is_other_economy
 
     def _publish(self, *, on: bool) -> None:
         """Let the counts of events be metrics from now on, or no longer: they stand still then (ESM-280)."""
@@ -188,27 +156,14 @@ class Pollers:
 
     def reconfigure(self) -> None:
         """Work by what the mapping is told to do from now on; batches that are open go on as they began (ESM-052)."""
-        saved_pollers = self._saves_pollers
-        self._configure()
-        is_other_mode = (self._own is None) is not (self.mapping.poller_limits is None)
-        self._ceiling = self.cap + self.slots if is_other_mode else max(self.cap, self.slots)
-        if self._own is not None or self.mapping.poller_limits is not None:
+        is_other_economy = self._configure()
+        machine, limits = self.machine, self.mapping.poller_limits
+        is_other_mode = (machine.own is None) is not (limits is None)
+        self._ceiling = machine.cap + self.slots if is_other_mode else max(machine.cap, self.slots)
+        if machine.own is not None or limits is not None:
             self._reconfigure_pollers()
-            return
-        if self.target > self.cap:
-            self._set_target(float(self.cap))  # surplus slots end by S6 (ESM-109)
-        if self.phase is Phase.STOPPED:
-            return
-        is_low = not self._saves_pollers and self.target < self._initial  # only S9 may leave it so (ESM-106, ESM-110)
-        if self.phase is Phase.IDLE and (is_low or saved_pollers != self._saves_pollers):
-            if self._idle_timer is not None:
-                self._idle_timer.cancel()
-                self._idle_timer = None
-            self._set_target(float(self._initial))
-            self._make_slots()
-            self._time_economy()
-        self._notice_demand()
-        self._time_head()
+        else:
+            machine.reconfigure(is_other_economy=is_other_economy)
 
     def use_filters(self, filters: Filters) -> None:
         """Let these decide about what is received from now on."""
@@ -217,25 +172,18 @@ class Pollers:
 
     def start(self) -> None:
         """Begin to poll (S1)."""
-        self.phase = Phase.IDLE
+        self.machine.start()
         self._queue_is_gone = self.queue._is_deleted
         if not self._queue_is_gone:
             self.queue.attach(self)
         if self.mapping.poller_limits is None:
-            self._begin_growing()
+            self.machine.begin_growing()
         else:
             self._provision(self.mapping.poller_limits)
 
-    def _begin_growing(self) -> None:
-        """Make the first slots, and save some of them after a long idle time."""
-        self._set_target(float(self._initial))
-        self._make_slots()
-        if self.phase is Phase.IDLE:
-            self._time_economy()
-
-    def _make_slots(self) -> None:
+    def make_slots(self) -> None:
         """Make the slots that are missing; they poll at this instant."""
-        for _ in range(self.slots - self._leaving, self.allowed):
+        for _ in range(self.slots - self._leaving, self.machine.allowed):
             self._make_slot(None)
 
     def _make_slot(self, poller: Poller | None) -> Slot:
@@ -244,13 +192,6 @@ class Pollers:
         slot = Slot(self, self._next_number, poller)
         self.clock.soon(self._turn, slot, _WORK)
         return slot
-
-    def _set_target(self, target: float) -> None:
-        if target != self.target:
-            self.target = target
-            self.allowed = slots_of(target)
-            if self.clock.trace.active:
-                self.clock.trace.add((self.clock.now_us, LIMIT_CHANGED, self.mapping, target))
 
     # ---- waiting for messages: what the queue asks (see `lambdasim.sqs.line.Consumer`)
 
@@ -331,17 +272,7 @@ class Pollers:
         """Messages are left that nobody waits for: the next growth tick will find demand (ESM-103)."""
         if self._rests:
             self._bring_pauses_forward()
-        self._await_growth()
-
-    def _await_growth(self) -> None:
-        """See to it that the next growth tick comes, where there is room to grow."""
-        if self._growth is None and self.target < self.cap and self.phase is Phase.ACTIVE:
-            self._time_growth(inclusive=not self.clock.has_passed(Priority.GROWTH.value, self.mapping.number))
-
-    def _notice_demand(self) -> None:
-        """Let the target, which is below the cap again, grow with the demand that there is already (ESM-103)."""
-        if self._demand_at_us >= self.clock.now_us if self._is_eager else self.queue.visible:
-            self._await_growth()
+        self.machine.notice_backlog()
 
     def count_empty_receives(self) -> int:
         """Return how many receives from this queue have ended empty by now (ESM-082, ESM-290)."""
@@ -366,7 +297,7 @@ class Pollers:
 
     def _turn(self, slot: Slot) -> None:
         """Begin a turn (C5): receive what is there, or wait in line."""
-        if self.phase is Phase.STOPPED:
+        if self.machine.phase is Phase.STOPPED:
             self._finish(slot)
             return
         if slot.left_over:
@@ -423,16 +354,17 @@ class Pollers:
 
     def _wait(self, slot: Slot) -> None:
         """Stand in line with an open receive."""
-        if self.phase is Phase.STOPPED:  # by whoever heard of a delete
+        if self.machine.phase is Phase.STOPPED:  # by whoever heard of a delete
             self._retire(slot)
             return
         slot.state = SlotState.POLLING
         self.line.begin(slot, self.clock.now_us, self.clock.count())
         self.waits = True
-        if len(self._waiting) == self.slots and self.phase is Phase.ACTIVE:
-            self._consider_idle()
-        if self._head_timer is None and (self.slots > self.allowed or self.slots > self._initial):
-            self._time_head()
+        machine = self.machine
+        if len(self._waiting) == self.slots and machine.phase is Phase.ACTIVE:
+            machine.consider_idle()
+        if self._head_timer is None and (self.slots > machine.allowed or self.slots > machine.initial):
+            self.time_head()
 
     # ---- receives that take time (ESM-092)
 
@@ -471,7 +403,7 @@ class Pollers:
             self.waits = True
             if self._leaving and slot.leaves:
                 self._time_last_end(slot)
-            self._consider_idle()
+            self.machine.consider_idle()
         if flight is not None and self.queue.visible > self._called:
             self.serve(at_wake=False)
         if self.queue.visible:
@@ -606,7 +538,7 @@ class Pollers:
         self.queue = self.mapping.queue
         self.line.enter_queue()
         self.terms = Terms(self.mapping, self._polling, self._window)
-        if self.phase is Phase.STOPPED:
+        if self.machine.phase is Phase.STOPPED:
             return
         self.queue.attach(self)
         for slot in self._pausing.values():
@@ -626,10 +558,11 @@ class Pollers:
         count = len(messages)
         self.polled += count
         self.held += count
-        if self.phase is Phase.IDLE:
-            self._become_active(now_us)
-        if self._is_eager:
-            self._note_demand(now_us)
+        machine = self.machine
+        if machine.phase is Phase.IDLE:
+            machine.become_active(now_us)
+        if machine.is_eager:
+            machine.note_receive(now_us)
         if self._luck is not None and self._luck.loses_poller("after a receive"):
             if slot.state is SlotState.GATHERING:
                 self._stop_gathering(slot)
@@ -882,14 +815,10 @@ class Pollers:
         Open receives end without a message, batches that are gathered are invoked at once, throttled ones are dropped,
         what runs is finished. The mapping hears when no slot is left.
         """
-        if self.phase is Phase.STOPPED:
+        if self.machine.phase is Phase.STOPPED:
             return
-        self.phase = Phase.STOPPED
-        for timer in (self._growth, self._control, self._head_timer, self._idle_timer):
-            if timer is not None:
-                timer.cancel()
-        self._growth = self._control = self._head_timer = self._idle_timer = None
-        self._set_target(0.0)
+        self.machine.stop()
+        self._cancel_head()
         self._end_pollers()
         for _, _, slot in self._waiting:
             self._settle_empty(slot, self.clock.now_us)
@@ -921,7 +850,7 @@ class Pollers:
     @property
     def is_drained(self) -> bool:
         """Whether nothing polls, holds or runs any more."""
-        return self.phase is Phase.STOPPED and not self.slots
+        return self.machine.phase is Phase.STOPPED and not self.slots
 
     def _mark_runs(self, slot: Slot) -> None:
         messages, arn = slot.messages, slot.terms.function.arn
@@ -934,12 +863,12 @@ class Pollers:
 
     def _on_throttle(self, slot: Slot, now_us: int) -> None:
         """Keep a refused batch for a retry, or drop it (ESM-170 to ESM-174)."""
-        self.count_attempt(now_us, failed=True)
+        self.machine.count_attempt(now_us, failed=True)
         self.failed += len(slot.messages)
         timeout_us = slot.terms.target.version.timeout_us
         again = plan_retry(now_us, slot.retries, slot.deadline_us, timeout_us, self._retry, self._delayed)
         slot.retries += 1
-        if again.at_us is None or self.phase is Phase.STOPPED:
+        if again.at_us is None or self.machine.phase is Phase.STOPPED:
             self._drop(slot)
         else:
             slot.state = SlotState.RETRY_WAIT
@@ -1030,7 +959,7 @@ class Pollers:
         slot.flights = []
         slot.held_bytes = 0
         slot.retries = 0
-        is_over = self.slots - self._leaving > self.allowed or (self._leaving and slot.leaves)
+        is_over = self.slots - self._leaving > self.machine.allowed or (self._leaving and slot.leaves)
         if is_over and not slot.left_over and not self._overshoots(slot):
             self._retire(slot)
         else:
@@ -1039,7 +968,7 @@ class Pollers:
 
     def _overshoots(self, slot: Slot) -> bool:
         """Ask, once for each slot, whether it lives for one more turn (`esm.overshoot`)."""
-        if self._luck is None or slot.overshot or self.phase is Phase.STOPPED:
+        if self._luck is None or slot.overshot or self.machine.phase is Phase.STOPPED:
             return False
         slot.overshot = self._luck.overshoots()
         return slot.overshot
@@ -1048,88 +977,28 @@ class Pollers:
         """Count a slot out. The last one that did not wait may leave a mapping that has become idle."""
         if self._leaving and slot.leaves:
             self._leaving -= 1
-            if self._own is not None and slot.generation == self.generation:
-                self._own.slot_has_ended(slot)
+            own = self.machine.own
+            if own is not None and slot.generation == self.generation:
+                own.slot_has_ended(slot)
         slot.state = SlotState.RETIRED
         self.slots -= 1
-        self._ceiling = max(self.cap, min(self._ceiling, self.slots))
-        if self.phase is Phase.STOPPED:
+        self._ceiling = max(self.machine.cap, min(self._ceiling, self.slots))
+        if self.machine.phase is Phase.STOPPED:
             if not self.slots:
                 self.mapping.on_drained()
             return
-        self._consider_idle()
+        self.machine.consider_idle()
 
-    def _consider_idle(self) -> None:
-        """See to it that C6 of this instant looks whether the mapping has become idle, if it may have."""
-        if len(self._waiting) == self.slots and not self._idle_check_due and self.phase is Phase.ACTIVE:
-            self._idle_check_due = True
-            self.clock.timer(
-                self.clock.now_us,
-                self._check_idle,
-                priority=Priority.IDLE_CHECK.value,
-                order=self.mapping.number,
-            )
+    @property
+    def all_wait(self) -> bool:
+        """Whether every slot has a receive open and holds nothing."""
+        return len(self._waiting) == self.slots
 
-    # ---- the machine
+    # ---- slots that wait, and are too many
 
-    def _become_active(self, now_us: int) -> None:
-        """S2: the first message after idle time brings the initial slots back and starts the ticks."""
-        self.phase = Phase.ACTIVE
-        if self._idle_timer is not None:
-            self._idle_timer.cancel()
-            self._idle_timer = None
-        self._begin_ticks(now_us)
-        if self._own is None:
-            self._set_target(max(self.target, float(self._initial)))
-            self._make_slots()
-
-    def _begin_ticks(self, now_us: int) -> None:
-        self._t0_us = now_us
-        own = self._own
-        self._growth_grid = Grid.of_growth(now_us, self._scaling) if own is None else own.growth_grid(now_us)
-        self.control_end_us = now_us + self._control_period_us
-        self.attempts_finished = self._attempts_failed = 0
-
-    def _check_idle(self, _argument: object) -> None:
-        """S8: a mapping whose slots all wait becomes idle (C6)."""
-        self._idle_check_due = False
-        if self.phase is not Phase.ACTIVE or len(self._waiting) != self.slots:
-            return
-        self.phase = Phase.IDLE
-        for timer in (self._growth, self._control):
-            if timer is not None:
-                timer.cancel()
-        self._growth = self._control = None
-        if self._own is None:
-            self._set_target(float(self._initial))
-            self._time_economy()
-            self._time_head()
-
-    def _time_economy(self) -> None:
-        if self._saves_pollers:
-            self._idle_timer = self.clock.timer(
-                self.clock.now_us + self._idle_optimise_us,
-                self._save_pollers,
-                priority=Priority.IDLE_TIMER.value,
-                order=self.mapping.number,
-                background=True,
-            )
-
-    def _save_pollers(self, _argument: object) -> None:
-        """S9: after a long idle time fewer slots poll (C1)."""
-        self._idle_timer = None
-        self._set_target(float(min(self._scaling.idle_floor, self._initial)))
-        self._time_head()
-
-    def _would_retire(self) -> bool:
-        staying = self.slots - self._leaving
-        return self._own is None and (
-            staying > self.allowed or (self.phase is Phase.ACTIVE and staying > self._initial)
-        )
-
-    def _time_head(self) -> None:
+    def time_head(self) -> None:
         """Put a timer at the end of the oldest open receive, if a slot would retire by it (S6, S7)."""
-        if self._head_timer is None and self._waiting and self._would_retire():
+        if self._head_timer is None and self._waiting and self.machine.releases(self.slots - self._leaving):
             # Asked after C2 of this instant, receives that end now have ended; asked before (S9, C1), they are open.
             self.line.advance(self._ended_by_us())
             self._head_timer = self.clock.timer(
@@ -1140,97 +1009,31 @@ class Pollers:
                 background=True,
             )
 
+    def _cancel_head(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
     def _on_head_end(self, _argument: object) -> None:
         """Retire the slots whose receives end empty at this instant, as far as there are too many (C2)."""
         self._head_timer = None
-        line, now_us = self.line, self.clock.now_us
+        line, machine, now_us = self.line, self.machine, self.clock.now_us
         line.advance(now_us - 1)
-        while self._would_retire() and (slot := line.pop_ended(now_us)) is not None:
+        while machine.releases(self.slots - self._leaving) and (slot := line.pop_ended(now_us)) is not None:
             self._settle_empty(slot, now_us)
-            if self.slots - self._leaving <= self.allowed and not slot.leaves:
-                self._set_target(plan_release(self.target, self._initial))  # S7
+            if self.slots - self._leaving <= machine.allowed and not slot.leaves:
+                machine.release()
             self._retire(slot)
         self.waits = bool(self._gathering or self._waiting)
         line.advance(now_us)
-        self._time_head()
-        self._notice_demand()
-
-    def _time_growth(self, *, inclusive: bool) -> None:
-        """Put the next growth tick on the agenda, one at this very instant only if *inclusive*."""
-        grid = self._growth_grid
-        if grid is not None:
-            self._growth = self.clock.timer(
-                grid.first_from(self.clock.now_us, inclusive=inclusive),
-                self._grow,
-                priority=Priority.GROWTH.value,
-                order=self.mapping.number,
-                background=True,
-            )
-
-    def _note_demand(self, now_us: int) -> None:
-        """Take note of a receive that returned something, where that is what demand means (ESM-103)."""
-        grid = self._growth_grid
-        if grid is not None:
-            has_passed = self.clock.has_passed(Priority.GROWTH.value, self.mapping.number)
-            self._demand_at_us = grid.first_from(now_us, inclusive=not has_passed)
-            self._await_growth()
-
-    def _grow(self, _argument: object) -> None:
-        """S3, S4: one more slot if there is demand (C7)."""
-        self._growth = None
-        self.clock.reach(Priority.GROWTH.value, self.mapping.number)
-        has_demand = self._demand_at_us == self.clock.now_us if self._is_eager else self.queue.has_receivable
-        if not has_demand or self.target >= self.cap:
-            return
-        if self._own is None:
-            self._set_target(plan_growth(self.target, self.cap, self._scaling))
-            self._make_slots()
-        else:
-            self._set_pollers(len(self._own.pollers) + 1)
-        if self.target < self.cap and not self._is_eager:
-            self._time_growth(inclusive=False)
-
-    def count_attempt(self, now_us: int, *, failed: bool) -> None:
-        """
-        Count a finished attempt in its control period.
-
-        A control tick runs first in C4: what ended at its instant before (C3) is still of the period before, what was
-        refused then (C5) is of the next.
-        """
-        if now_us >= self.control_end_us:
-            is_late = self.clock.has_passed(Priority.CONTROL.value)
-            if now_us > self.control_end_us or is_late:
-                late_us = now_us - self._t0_us + is_late
-                self.control_end_us = self._t0_us + -(-late_us // self._control_period_us) * self._control_period_us
-                self.attempts_finished = self._attempts_failed = 0
-        self.attempts_finished += 1
-        if failed and self._backoff.enabled and self._own is None and self.phase is not Phase.STOPPED:
-            self._attempts_failed += 1
-            if self._control is None:
-                self._control = self.clock.timer(
-                    self.control_end_us,
-                    self._on_control,
-                    priority=Priority.CONTROL.value,
-                    order=self.mapping.number,
-                    background=True,
-                )
-
-    def _on_control(self, _argument: object) -> None:
-        """S5: lower the target by the share of failed attempts (C4)."""
-        self._control = None
-        before = self.target
-        self._set_target(plan_backoff(before, self.cap, self._attempts_failed, self.attempts_finished, self._backoff))
-        self.attempts_finished = self._attempts_failed = 0
-        self.control_end_us += self._control_period_us
-        if self.target < before:
-            self._time_head()
-            self._notice_demand()
+        self.time_head()
+        machine.notice_demand()
 
     # ---- provisioned mode (ESM-250 to ESM-256)
 
     def _provision(self, limits: tuple[int, int]) -> None:
         """Have pollers of its own from now on."""
-        self._own = Provisioned(self._provisioned_model, *limits, self.clock.now_us)
+        self.machine.own = Provisioned(self._provisioned_model, *limits, self.clock.now_us)
         self._set_pollers(limits[0])
 
     def _set_pollers(self, count: int) -> None:
@@ -1239,7 +1042,7 @@ class Pollers:
 
         One that has not quite ended is taken back before another is made: no more slots than may be are ever at work.
         """
-        own, now_us = self._own, self.clock.now_us
+        own, now_us = self.machine.own, self.clock.now_us
         assert own is not None
         ended = [own.pollers.pop() for _ in range(count, len(own.pollers))]
         for _ in range(len(own.pollers), count):
@@ -1252,7 +1055,7 @@ class Pollers:
                 poller = Poller(own.model, now_us, self.line.least_wait_us)
             poller.slots += [self._make_slot(poller) for _ in range(len(poller.slots), own.model.invokes_per_poller)]
             own.pollers.append(poller)
-        self._set_target(float(own.slots))
+        self.machine.set_target(float(own.slots))
         self.poller_meter.change(now_us, count, ended)
         for poller in ended:
             poller.is_over = True
@@ -1261,6 +1064,11 @@ class Pollers:
         if ended:
             self._dismiss()
         self._time_shrink()
+
+    def add_poller(self) -> None:
+        """Have one more."""
+        assert self.machine.own is not None
+        self._set_pollers(len(self.machine.own.pollers) + 1)
 
     def _dismiss(self) -> None:
         """Let slots go that leave: those that wait when their receives end empty, those that pause at once."""
@@ -1297,7 +1105,7 @@ class Pollers:
         self._retire(slot)
 
     def _time_shrink(self) -> None:
-        own = self._own
+        own = self.machine.own
         if own is not None and own.shrink is None and len(own.pollers) > own.minimum:
             own.shrink = self.clock.timer(
                 own.next_shrink_us(self.clock.now_us),
@@ -1309,18 +1117,18 @@ class Pollers:
 
     def _shrink(self, _argument: object) -> None:
         """Give up pollers that nobody needed in the last minute (C1)."""
-        own = self._own
+        own = self.machine.own
         assert own is not None
         own.shrink = None
         enough = own.plan_shrink(self.clock.now_us)
         if enough < len(own.pollers):
             self._set_pollers(enough)
-            self._notice_demand()
+            self.machine.notice_demand()
         else:
             self._time_shrink()
 
     def _end_pollers(self) -> None:
-        own, self._own = self._own, None
+        own, self.machine.own = self.machine.own, None
         if own is None:
             return
         if own.shrink is not None:
@@ -1331,32 +1139,31 @@ class Pollers:
 
     def _reconfigure_pollers(self) -> None:
         """Have as many pollers as the mapping may have now, or go over from one mode to the other."""
-        limits, own = self.mapping.poller_limits, self._own
-        if self.phase is Phase.STOPPED:
+        limits, machine = self.mapping.poller_limits, self.machine
+        own = machine.own
+        if self.machine.phase is Phase.STOPPED:
             return
         if own is not None and limits is not None:
             own.minimum, own.maximum = limits
             self._set_pollers(min(max(len(own.pollers), own.minimum), own.maximum))
         else:
-            for timer in (self._growth, self._control, self._idle_timer, self._head_timer):
-                if timer is not None:
-                    timer.cancel()
-            self._growth = self._control = self._idle_timer = self._head_timer = None
+            machine.cancel_timers()
+            self._cancel_head()
             self._end_pollers()
             self.generation += 1
             self._leaving = self.slots
             if limits is None:
-                self._begin_growing()
+                self.machine.begin_growing()
             else:
                 self._provision(limits)
             self._dismiss()
-            if self.phase is Phase.ACTIVE:
-                self._begin_ticks(self.clock.now_us)
+            if machine.phase is Phase.ACTIVE:
+                machine.begin_ticks(self.clock.now_us)
         if self.queue.visible:
             self.notice_backlog()
 
     def _begin_batch(self, slot: Slot) -> None:
-        own = self._own
+        own = self.machine.own
         if own is not None and slot.generation == self.generation:
             slot.busy_in = own
             own.begins_batch(self.clock.now_us)
@@ -1368,12 +1175,13 @@ class Pollers:
 
     def billed_poller_seconds(self) -> int:
         """Return the seconds of pollers of its own that are charged for by now (ESM-256)."""
-        return self.poller_meter.billed_seconds(self.clock.now_us, () if self._own is None else self._own.pollers)
+        own = self.machine.own
+        return self.poller_meter.billed_seconds(self.clock.now_us, () if own is None else own.pollers)
 
     @property
     def provisioned_pollers(self) -> int:
         """Pollers of its own; 0 outside provisioned mode."""
-        return 0 if self._own is None else len(self._own.pollers)
+        return 0 if self.machine.own is None else len(self.machine.own.pollers)
 
     # ---- numbers for others
 
@@ -1398,11 +1206,10 @@ class Pollers:
     def check_invariants(self) -> None:
         """Assert what must hold between two events (ESM-107, ESM-110)."""
         name = self.mapping.uuid
-        assert 0 <= self.target <= self.cap, f"{name}: target {self.target} is not within 0 and the cap {self.cap}"
-        assert self.allowed == slots_of(self.target), f"{name}: {self.allowed} slots allowed at target {self.target}"
+        self.machine.check_invariants(name)
         assert self.in_flight <= self.slots, f"{name}: {self.in_flight} in flight with {self.slots} slots"
         if self._luck is None:  # slots that live beyond their time are over the cap for a turn (ESM-107)
-            assert self.in_flight <= self._ceiling, f"{name}: {self.in_flight} in flight, the cap is {self.cap}"
+            assert self.in_flight <= self._ceiling, f"{name}: {self.in_flight} in flight, the cap is {self.machine.cap}"
         assert len(self._waiting) + len(self._gathering) <= self.slots, f"{name}: more slots wait than there are"
         assert all(slot.state is SlotState.POLLING for _, _, slot in self._waiting)
         assert all(slot.state is SlotState.GATHERING for _, _, slot in self._gathering)
@@ -1410,7 +1217,7 @@ class Pollers:
         assert self.held >= 0, f"{name}: {self.held} records held"
         self._check_pauses()
         self._check_pollers()
-        if self.phase is Phase.IDLE and self.slots:
+        if self.machine.phase is Phase.IDLE and self.slots:
             turning = self.slots - len(self._waiting)
             assert not self.in_flight, f"{name}: idle with {self.in_flight} in flight"
             assert turning >= 0
@@ -1422,7 +1229,7 @@ class Pollers:
         assert not in_line & self._pausing.keys(), f"{name}: a slot pauses and stands in line"
         assert len(in_line) + len(pausing) <= self.slots, f"{name}: more slots wait and pause than there are"
         assert self._called == sum(slot.called for slot in pausing), f"{name}: {self._called} messages called for"
-        if self.phase is Phase.STOPPED:
+        if self.machine.phase is Phase.STOPPED:
             assert not in_line, f"{name}: stopped, and slots wait"
             assert not pausing, f"{name}: stopped, and slots pause"
         for slot in pausing:
@@ -1445,14 +1252,16 @@ class Pollers:
 
     def _check_pollers(self) -> None:
         """Assert that the pollers of a mapping in provisioned mode are as many as they may be, and whole (ESM-250)."""
-        name, own = self.mapping.uuid, self._own
+        name, own = self.mapping.uuid, self.machine.own
         assert 0 <= self._leaving <= self.slots, f"{name}: {self._leaving} of {self.slots} slots leave"
         if own is None:
             return
         count = len(own.pollers)
-        assert self.phase is not Phase.STOPPED
+        assert self.machine.phase is not Phase.STOPPED
         assert own.minimum <= count <= own.maximum, f"{name}: {count} pollers"
-        assert self.target == own.slots == self.slots - self._leaving, f"{name}: {self.slots} slots, {count} pollers"
+        assert self.machine.target == own.slots == self.slots - self._leaving, (
+            f"{name}: {self.slots} slots, {count} pollers"
+        )
         slots = [slot for poller in own.pollers for slot in poller.slots]
         assert len({slot.number for slot in slots}) == own.slots, f"{name}: a slot of two pollers"
         assert not any(slot.leaves or slot.state is SlotState.RETIRED for slot in slots), f"{name}: a slot is gone"

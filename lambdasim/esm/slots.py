@@ -141,8 +141,9 @@ class Slot(Asker):
             pollers.clock.soon(pollers.on_lost, self, _RESULT)
             return
         is_failed = invocation.outcome is not Outcome.SUCCESS and not self.terms.reports
-        if is_failed or pollers.clock.now_us >= pollers.control_end_us:
-            pollers.count_attempt(pollers.clock.now_us, failed=is_failed)
+        machine = pollers.machine
+        if is_failed or pollers.clock.now_us >= machine.control_end_us:
+            machine.count_attempt(pollers.clock.now_us, failed=is_failed)
         else:
-            pollers.attempts_finished += 1
+            machine.attempts_finished += 1
         pollers.clock.soon(pollers.on_result, self, _RESULT)
