@@ -314,7 +314,7 @@ class EventSourceMapping:
     @property
     def billed_poller_seconds(self) -> int:
         """Seconds of pollers of its own charged for so far, for `PriceBook.poller_cost` (ESM-256)."""
-        return self._pollers.billed_poller_seconds()
+        return self._pollers.fleet.billed_seconds()
 
     @property
     def function_response_types(self) -> tuple[str, ...]:
@@ -724,7 +724,7 @@ class EventSourceMapping:
     @property
     def provisioned_pollers(self) -> Steps:
         """The pollers of its own, by the minute: the metric `ProvisionedPollers` (ESM-280)."""
-        return self._pollers.poller_meter.steps
+        return self._pollers.fleet.meter.steps
 
     def published_in(self, minute: int, *, filtered: bool = False) -> bool:
         """Return whether counts were published in a minute; *filtered*: those of filters, so that there were some."""
@@ -748,7 +748,7 @@ class EventSourceMapping:
             target=machine.target,
             concurrency_limit=machine.allowed,
             pollers=pollers.slots,
-            provisioned_pollers=pollers.provisioned_pollers,
+            provisioned_pollers=pollers.fleet.size,
             polling=pollers.polling,
             gathering=pollers.gathering,
             in_flight=pollers.in_flight,

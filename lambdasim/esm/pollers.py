@@ -7,9 +7,7 @@ functions of `batching`, `scaling` and `responses`.
 **Slots that wait** stand in `line`, and their empty receives are not simulated. Only where the end of an empty receive
 would retire the slot (S6, S7) does a background timer stand at the head of the heap.
 
-**Pauses.** A slot that may not ask stands nowhere in line: its poller is out of receives or bytes (provisioned mode),
-or the queue is gone, or a receive for its batch failed, or its receive is on its way back (`receive_latency_s`).
-`_resume` brings it back.
+**Slots that may not ask** stand nowhere in line: they pause (`pauses`), and `resume` brings them back.
 
 **One turn.** receive → (gather) → attempt (C5) → invocation → end (C3) → result (C4) → next turn (C5). Where nothing
 else happens at that instant, `Clock.soon` lets the steps follow one another without the heap.
@@ -18,12 +16,12 @@ else happens at that instant, `Clock.soon` lets the steps follow one another wit
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from lambdasim.clock import Clock, Kind, Priority, Timer
 from lambdasim.clock.meters import Ledger, Spells
 from lambdasim.esm.batching import plan_cut, plan_retry, plan_window_end
+from lambdasim.esm.fleet import Fleet
 from lambdasim.esm.limits import (
     BackoffModel,
     BatchWindowModel,
@@ -34,7 +32,7 @@ from lambdasim.esm.limits import (
 )
 from lambdasim.esm.line import OpenReceives
 from lambdasim.esm.machine import Machine, Phase
-from lambdasim.esm.provisioned import Poller, PollerMeter, Provisioned
+from lambdasim.esm.pauses import Pauses
 from lambdasim.esm.responses import FAILURE, SUCCESS, plan_response
 from lambdasim.esm.scaling import plan_cap
 from lambdasim.esm.slots import Slot, SlotState, Terms
@@ -44,6 +42,7 @@ from lambdasim.units import MICROSECONDS, seconds
 if TYPE_CHECKING:
     from lambdasim.esm.faults import EsmLuck
     from lambdasim.esm.mapping import EventSourceMapping
+    from lambdasim.esm.provisioned import Poller
     from lambdasim.filtering import Filters
     from lambdasim.sqs import Flight, Message, Queue
 
@@ -93,8 +92,8 @@ class Pollers:
             takes_turns=takes_turns,
         )
         self._waiting, self._gathering = self.line.waiting, self.line.gathering
-        self._provisioned_model = provisioned
-        self.poller_meter = PollerMeter()
+        self.pauses = Pauses(self.clock)
+        self.fleet = Fleet(self, provisioned)
         self.machine = Machine(mapping, self, scaling, backoff, self.plan_cap())
         self.published = Spells()  #: when the counts of events were metrics (ESM-280)
         self.filtering = Spells()  #: when there were filters
@@ -105,12 +104,7 @@ class Pollers:
         self.in_flight = 0  #: invocations
         self._ceiling = 0  # of these; above the cap while slots go that were made under a higher one
         self._throttled: dict[int, Slot] = {}  # RETRY_WAIT, by number
-        self._leaving = 0  # slots that end with their turn, whatever the target
-        self.generation = 0  #: of slots: another one in another mode
-        self._pausing: dict[int, Slot] = {}  # slots that may not ask, by number
-        self._rests = False  # whether pauses end in the background, since there is nothing to receive
         self._queue_is_gone = False
-        self._called = 0  # messages that receives on their way back may bring
         self._next_number = 0
         self._head_timer: Timer | None = None
         self.polled = self.filtered = self.invoked = self.failed = self.deleted = 0
@@ -151,7 +145,7 @@ class Pollers:
         """Return how many slots there may be by what the mapping is told to do (ESM-012, ESM-255)."""
         mapping = self.mapping
         if mapping.poller_limits is not None:
-            return mapping.poller_limits[1] * self._provisioned_model.invokes_per_poller
+            return mapping.poller_limits[1] * self.fleet.model.invokes_per_poller
         return plan_cap(self._scaling, mapping.maximum_concurrency, mapping.function.pool.account_concurrency)
 
     def reconfigure(self) -> None:
@@ -161,7 +155,7 @@ class Pollers:
         is_other_mode = (machine.own is None) is not (limits is None)
         self._ceiling = machine.cap + self.slots if is_other_mode else max(machine.cap, self.slots)
         if machine.own is not None or limits is not None:
-            self._reconfigure_pollers()
+            self.fleet.reconfigure(limits)
         else:
             machine.reconfigure(is_other_economy=is_other_economy)
 
@@ -179,14 +173,19 @@ class Pollers:
         if self.mapping.poller_limits is None:
             self.machine.begin_growing()
         else:
-            self._provision(self.mapping.poller_limits)
+            self.fleet.begin(self.mapping.poller_limits)
 
     def make_slots(self) -> None:
         """Make the slots that are missing; they poll at this instant."""
-        for _ in range(self.slots - self._leaving, self.machine.allowed):
-            self._make_slot(None)
+        for _ in range(self.slots - self.fleet.leaving, self.machine.allowed):
+            self.make_slot(None)
 
-    def _make_slot(self, poller: Poller | None) -> Slot:
+    def add_poller(self) -> None:
+        """Make another poller with its slots, in provisioned mode."""
+        self.fleet.grow()
+
+    def make_slot(self, poller: Poller | None) -> Slot:
+        """Make a slot, of a poller in provisioned mode; it polls at this instant."""
         self._next_number += 1
         self.slots += 1
         slot = Slot(self, self._next_number, poller)
@@ -214,7 +213,7 @@ class Pollers:
                 served = True  # somebody else may be next in line
                 continue
             if self._latency_us:
-                if queue.visible <= self._called:
+                if queue.visible <= self.pauses.called:
                     break
                 self._call(self._first_open(slot, ended_by_us), ended_by_us)
                 continue
@@ -225,7 +224,7 @@ class Pollers:
             if slot.state is SlotState.POLLING:
                 line.call(slot)
             if slot.first_asked_us + least_wait_us <= now_us:
-                self._settle_empty(slot, ended_by_us)
+                self.settle_empty(slot, ended_by_us)
             self._go_on(slot, closed=self._take(slot, flight))
         self.waits = bool(gathering or waiting)
         return served
@@ -235,8 +234,8 @@ class Pollers:
         if closed:
             self.clock.soon(self._attempt, slot, _WORK)
         elif slot.state is SlotState.POLLING:
-            if self._leaving and slot.leaves:
-                self._retire(slot)
+            if self.fleet.leaving and slot.leaves:
+                self.retire(slot)
             elif self._may_ask(slot):
                 self._wait(slot)
 
@@ -258,11 +257,10 @@ class Pollers:
     def _fail_poll(self, slot: Slot, ended_by_us: int) -> None:
         """Let the open receive of a slot fail; it asks again after a while (`esm.poll_error`)."""
         again_us = self.clock.now_us + _POLL_AGAIN_US
-        self._settle_empty(slot, ended_by_us)
+        self.settle_empty(slot, ended_by_us)
         if slot.state is SlotState.GATHERING:  # its batch stays open
             self._leave_line(slot)
-            self._pausing[slot.number] = slot
-            slot.pause = self.clock.timer(again_us, self._ask_again_later, slot, priority=_WORK)
+            self.pauses.begin(slot, self.clock.timer(again_us, self._ask_again_later, slot, priority=_WORK))
         else:
             self.line.call(slot)
             slot.state = SlotState.TURNING
@@ -270,13 +268,13 @@ class Pollers:
 
     def notice_backlog(self) -> None:
         """Messages are left that nobody waits for: the next growth tick will find demand (ESM-103)."""
-        if self._rests:
-            self._bring_pauses_forward()
+        if self.pauses.rests:
+            self.pauses.bring_forward()
         self.machine.notice_backlog()
 
     def count_empty_receives(self) -> int:
         """Return how many receives from this queue have ended empty by now (ESM-082, ESM-290)."""
-        return self.line.count_empty(self._ended_by_us())
+        return self.line.count_empty(self.ended_by_us())
 
     @property
     def empty_receives(self) -> int:
@@ -285,12 +283,12 @@ class Pollers:
 
     def empty_receives_by_minute(self) -> dict[int, int]:
         """Return the empty receives from this queue by the minute in which each ended. Runtime: `O(minutes)`."""
-        return self.line.empty_by_minute(self._ended_by_us())
+        return self.line.empty_by_minute(self.ended_by_us())
 
-    def _settle_empty(self, slot: Slot, ended_by_us: int) -> None:
+    def settle_empty(self, slot: Slot, ended_by_us: int) -> None:
         """Take down the receives of a slot that ended empty before the one that returned something."""
         if slot.poller is not None:
-            slot.poller.settle(self._ended_by_us())
+            slot.poller.settle(self.ended_by_us())
         self.line.settle(slot, ended_by_us)
 
     # ---- one turn
@@ -310,8 +308,8 @@ class Pollers:
                 if self.queue.visible:
                     self.notice_backlog()
                 return
-        elif self._leaving and slot.leaves:
-            self._retire(slot)
+        elif self.fleet.leaving and slot.leaves:
+            self.retire(slot)
             return
         if self._luck is not None and self.queue.visible and self._luck.fails_poll():
             self.clock.schedule(self.clock.now_us + _POLL_AGAIN_US, self._turn, slot, _WORK)
@@ -335,9 +333,9 @@ class Pollers:
             self.notice_backlog()
         if closed and slot.state is SlotState.INVOKING:
             self.clock.soon(self._attempt, slot, _WORK)
-        elif slot.state is SlotState.TURNING and slot.number not in self._pausing:
+        elif slot.state is SlotState.TURNING and slot not in self.pauses:
             self._wait(slot)
-            if self._latency_us and queue.visible > self._called:
+            if self._latency_us and queue.visible > self.pauses.called:
                 self.serve(at_wake=False)
 
     def _finish(self, slot: Slot) -> None:
@@ -350,12 +348,12 @@ class Pollers:
         if slot.state is SlotState.INVOKING:
             self.clock.soon(self._attempt, slot, _WORK)
         else:
-            self._retire(slot)
+            self.retire(slot)
 
     def _wait(self, slot: Slot) -> None:
         """Stand in line with an open receive."""
         if self.machine.phase is Phase.STOPPED:  # by whoever heard of a delete
-            self._retire(slot)
+            self.retire(slot)
             return
         slot.state = SlotState.POLLING
         self.line.begin(slot, self.clock.now_us, self.clock.count())
@@ -382,17 +380,15 @@ class Pollers:
         else:
             self._leave_line(slot)
         self.line.catch(slot, ended_by_us)
-        slot.called = self._limit_of(slot)
-        self._called += slot.called
-        self._pausing[slot.number] = slot
         returns_us = max(self.clock.now_us, slot.asked_us) + self._latency_us
-        slot.pause = self.clock.timer(returns_us, self._on_return, slot, priority=_WORK)
+        limit = self._limit_of(slot)
+        self.pauses.call(slot, limit, self.clock.timer(returns_us, self._on_return, slot, priority=_WORK))
 
     def _on_return(self, slot: Slot) -> None:
         """Take what is there now; without anything the receive goes on to wait (C5)."""
         if slot.poller is not None:
             slot.poller.settle(self.clock.now_us)
-        self._end_pause(slot)
+        self.pauses.end(slot)
         flight = self.queue.take(self._limit_of(slot)) if self.queue.visible else None
         if flight is not None:
             self._go_on(slot, closed=self._take(slot, flight))
@@ -401,10 +397,10 @@ class Pollers:
         else:
             self.line.resume(slot)
             self.waits = True
-            if self._leaving and slot.leaves:
-                self._time_last_end(slot)
+            if self.fleet.leaving and slot.leaves:
+                self.fleet.time_last_end(slot)
             self.machine.consider_idle()
-        if flight is not None and self.queue.visible > self._called:
+        if flight is not None and self.queue.visible > self.pauses.called:
             self.serve(at_wake=False)
         if self.queue.visible:
             self.notice_backlog()
@@ -416,44 +412,15 @@ class Pollers:
         if self._queue_is_gone:
             self._stray(slot)
             return False
-        poller = slot.poller
-        if poller is None:
-            return True
-        now_us = self.clock.now_us
-        poller.settle(self._ended_by_us())
-        if not poller.held_up and poller.ready_at_us(now_us) <= now_us:
-            poller.begin_receive(now_us)
-            return True
-        slot.state = SlotState.GATHERING if slot.messages else SlotState.TURNING
-        self._pausing[slot.number] = slot
-        poller.held_up.append(slot)
-        self._time_held_up(poller)
-        return False
-
-    def _time_held_up(self, poller: Poller) -> None:
-        if poller.timer is None and poller.held_up:
-            ready_us = poller.ready_at_us(self.clock.now_us)
-            poller.timer = self._time_pause(ready_us, self._resume_held_up, poller)
-
-    def _resume_held_up(self, poller: Poller) -> None:
-        """Let the slots of a poller ask that may by now, those first that have waited longest (C5)."""
-        poller.timer = None
-        now_us = self.clock.now_us
-        poller.settle(now_us)
-        while poller.held_up and poller.ready_at_us(now_us) <= now_us:
-            slot = poller.held_up.popleft()
-            poller.begin_receive(now_us)
-            self._end_pause(slot)
-            self._resume(slot)
-        self._time_held_up(poller)
+        return slot.poller is None or self.fleet.admits(slot, slot.poller)
 
     def _ask_again_later(self, slot: Slot) -> None:
         """Let a slot ask that has paused, if it may (C5)."""
-        self._end_pause(slot)
+        self.pauses.end(slot)
         if self._may_ask(slot):
-            self._resume(slot)
+            self.resume(slot)
 
-    def _resume(self, slot: Slot) -> None:
+    def resume(self, slot: Slot) -> None:
         """Begin the receive that a slot has paused for."""
         if self._queue_is_gone:
             self._stray(slot)
@@ -465,44 +432,7 @@ class Pollers:
         else:
             self._receive(slot)
 
-    def _end_pause(self, slot: Slot) -> None:
-        """Take a slot out of those that pause."""
-        if self._pausing.pop(slot.number, None) is None:
-            return
-        if slot.pause is not None:
-            slot.pause.cancel()
-            slot.pause = None
-        self._called -= slot.called
-        slot.called = 0
-        poller = slot.poller
-        if poller is not None and slot in poller.held_up:
-            poller.held_up.remove(slot)
-            if not poller.held_up and poller.timer is not None:
-                poller.timer.cancel()
-                poller.timer = None
-
-    def _time_pause(self, at_us: int, action: Callable[[Any], None], argument: object) -> Timer:
-        """End a pause then; nobody waits for that while there is nothing to receive (ESM-082)."""
-        rests = not self.queue.visible
-        self._rests = self._rests or rests
-        return self.clock.timer(at_us, action, argument, priority=_WORK, background=rests)
-
-    def _bring_pauses_forward(self) -> None:
-        """See to it that pauses end also where nothing else is waited for: there is something to receive now."""
-        self._rests = False
-        for slot in self._pausing.values():
-            slot.pause = self._in_foreground(slot.pause)
-            if slot.poller is not None:
-                slot.poller.timer = self._in_foreground(slot.poller.timer)
-
-    def _in_foreground(self, timer: Timer | None) -> Timer | None:
-        if timer is None or timer.action is None or not timer.background:
-            return timer
-        moved = self.clock.timer(timer.at_us, timer.action, timer.argument, priority=_WORK)
-        timer.cancel()
-        return moved
-
-    def _ended_by_us(self) -> int:
+    def ended_by_us(self) -> int:
         """Return up to when receives have ended that end by themselves: in C1 and C2 those of now are still open."""
         return self.clock.now_us - (not self.clock.has_passed(Priority.POLL_END.value))
 
@@ -511,26 +441,26 @@ class Pollers:
     def queue_is_gone(self) -> None:
         """Let receives fail: each slot tries again every 20 seconds."""
         self._queue_is_gone = True
-        ended_by_us = self._ended_by_us()
+        ended_by_us = self.ended_by_us()
         failing = [slot for _, _, slot in (*self._waiting, *self._gathering)]
         for slot in failing:
-            self._settle_empty(slot, ended_by_us)
+            self.settle_empty(slot, ended_by_us)
             self._leave_line(slot)
-        failing += [slot for slot in self._pausing.values() if slot.called]
+        failing += [slot for slot in self.pauses.slots if slot.called]
         self._waiting.clear()
         self.waits = False
         for slot in failing:
-            self._end_pause(slot)
+            self.pauses.end(slot)
             self._stray(slot)
 
     def _stray(self, slot: Slot) -> None:
         """Take down when a receive of a slot failed, because there is no queue."""
         slot.state = SlotState.GATHERING if slot.messages else SlotState.TURNING
         if slot.leaves and slot.state is SlotState.TURNING:
-            self._retire(slot)
+            self.retire(slot)
             return
         slot.asked_us = self.clock.now_us
-        self._pausing[slot.number] = slot
+        self.pauses.begin(slot)
 
     def meet(self, ready_at_us: int) -> None:
         """Receive from the queue that the mapping has now, each slot when it tries again."""
@@ -541,11 +471,12 @@ class Pollers:
         if self.machine.phase is Phase.STOPPED:
             return
         self.queue.attach(self)
-        for slot in self._pausing.values():
+        for slot in self.pauses.slots:
             if slot.pause is None and (slot.poller is None or slot not in slot.poller.held_up):
                 tries = (ready_at_us - slot.asked_us) // _QUEUE_GONE_US + 1
                 at_us = slot.asked_us + tries * _QUEUE_GONE_US
-                slot.pause = self._time_pause(at_us, self._ask_again_later, slot)
+                rests = not self.queue.visible
+                slot.pause = self.pauses.time(at_us, self._ask_again_later, slot, rests=rests)
 
     def _take(self, slot: Slot, flight: Flight) -> bool:
         """Put what a receive returned into the batch of a slot; return whether the batch is closed."""
@@ -587,7 +518,7 @@ class Pollers:
         slot.deadline_us = flight.deadline_us
         slot.state = SlotState.INVOKING
         if slot.poller is not None:
-            self._begin_batch(slot)
+            self.fleet.begin_batch(slot)
         return True
 
     def _lose(self, slot: Slot) -> None:
@@ -595,14 +526,14 @@ class Pollers:
         self.held -= len(slot.messages) + sum(len(messages) for _, messages, _ in slot.left_over)
         slot.terms.queue.let_go([*slot.flights, *(flight for flight, _, _ in slot.left_over)])
         if slot.busy_in is not None:
-            self._end_batch(slot)
+            self.fleet.end_batch(slot)
         slot.messages, slot.receive_counts, slot.flights, slot.left_over = [], [], [], []
-        if self._leaving and slot.leaves:
-            self._retire(slot)
+        if self.fleet.leaving and slot.leaves:
+            self.retire(slot)
             return
         slot.state = SlotState.RETIRED
         self.slots -= 1
-        other = self._make_slot(slot.poller)
+        other = self.make_slot(slot.poller)
         if slot.poller is not None:
             slot.poller.slots[slot.poller.slots.index(slot)] = other
 
@@ -650,7 +581,7 @@ class Pollers:
             slot.flights = [flight]
             slot.deadline_us = flight.deadline_us
             if slot.poller is not None:
-                self._begin_batch(slot)
+                self.fleet.begin_batch(slot)
         elif messages:
             slot.messages += messages
             slot.receive_counts += receive_counts
@@ -752,7 +683,7 @@ class Pollers:
         if not slot.asks:
             if slot.called and slot.window_timer is None:  # what is on its way back ends with the window, too
                 self.line.end_empty(self.clock.now_us)
-            self._end_pause(slot)
+            self.pauses.end(slot)
             if slot.window_timer is not None:
                 slot.window_timer.cancel()
                 slot.window_timer = None
@@ -818,25 +749,25 @@ class Pollers:
         if self.machine.phase is Phase.STOPPED:
             return
         self.machine.stop()
-        self._cancel_head()
-        self._end_pollers()
+        self.cancel_head()
+        self.fleet.end()
         for _, _, slot in self._waiting:
-            self._settle_empty(slot, self.clock.now_us)
+            self.settle_empty(slot, self.clock.now_us)
         ending = [slot for _, _, slot in self._waiting]
         self._waiting.clear()
         for _, _, slot in tuple(self._gathering):
-            self._settle_empty(slot, self.clock.now_us)
+            self.settle_empty(slot, self.clock.now_us)
             self._close(slot)
-        for slot in tuple(self._pausing.values()):
+        for slot in self.pauses.slots:
             if slot.state is SlotState.GATHERING:
                 self._close(slot)
             else:
-                self._end_pause(slot)
+                self.pauses.end(slot)
                 ending.append(slot)
         for slot in ending:
             slot.state = SlotState.RETIRED
         self.slots -= len(ending)
-        self._leaving = 0
+        self.fleet.leaving = 0
         for slot in tuple(self._throttled.values()):
             self._drop(slot)
         self.waits = False
@@ -953,15 +884,15 @@ class Pollers:
         """Let a slot go on with its next turn, or retire when there are too many (S6)."""
         self.held -= len(slot.messages)
         if slot.busy_in is not None:
-            self._end_batch(slot)
+            self.fleet.end_batch(slot)
         slot.messages = []
         slot.receive_counts = []
         slot.flights = []
         slot.held_bytes = 0
         slot.retries = 0
-        is_over = self.slots - self._leaving > self.machine.allowed or (self._leaving and slot.leaves)
+        is_over = self.slots - self.fleet.leaving > self.machine.allowed or (self.fleet.leaving and slot.leaves)
         if is_over and not slot.left_over and not self._overshoots(slot):
-            self._retire(slot)
+            self.retire(slot)
         else:
             slot.state = SlotState.TURNING
             self.clock.soon(self._turn, slot, _WORK)
@@ -973,13 +904,10 @@ class Pollers:
         slot.overshot = self._luck.overshoots()
         return slot.overshot
 
-    def _retire(self, slot: Slot) -> None:
+    def retire(self, slot: Slot) -> None:
         """Count a slot out. The last one that did not wait may leave a mapping that has become idle."""
-        if self._leaving and slot.leaves:
-            self._leaving -= 1
-            own = self.machine.own
-            if own is not None and slot.generation == self.generation:
-                own.slot_has_ended(slot)
+        if self.fleet.leaving and slot.leaves:
+            self.fleet.has_retired(slot)
         slot.state = SlotState.RETIRED
         self.slots -= 1
         self._ceiling = max(self.machine.cap, min(self._ceiling, self.slots))
@@ -996,11 +924,16 @@ class Pollers:
 
     # ---- slots that wait, and are too many
 
+    def call_from_line(self, slot: Slot) -> None:
+        """Take a slot that waits out of the line."""
+        self.line.call(slot)
+        self.waits = bool(self._gathering or self._waiting)
+
     def time_head(self) -> None:
         """Put a timer at the end of the oldest open receive, if a slot would retire by it (S6, S7)."""
-        if self._head_timer is None and self._waiting and self.machine.releases(self.slots - self._leaving):
+        if self._head_timer is None and self._waiting and self.machine.releases(self.slots - self.fleet.leaving):
             # Asked after C2 of this instant, receives that end now have ended; asked before (S9, C1), they are open.
-            self.line.advance(self._ended_by_us())
+            self.line.advance(self.ended_by_us())
             self._head_timer = self.clock.timer(
                 self._waiting[0][0] + self.line.wait_us,
                 self._on_head_end,
@@ -1009,7 +942,8 @@ class Pollers:
                 background=True,
             )
 
-    def _cancel_head(self) -> None:
+    def cancel_head(self) -> None:
+        """Forget when the receive at the head ends."""
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
@@ -1019,189 +953,32 @@ class Pollers:
         self._head_timer = None
         line, machine, now_us = self.line, self.machine, self.clock.now_us
         line.advance(now_us - 1)
-        while machine.releases(self.slots - self._leaving) and (slot := line.pop_ended(now_us)) is not None:
-            self._settle_empty(slot, now_us)
-            if self.slots - self._leaving <= machine.allowed and not slot.leaves:
+        while machine.releases(self.slots - self.fleet.leaving) and (slot := line.pop_ended(now_us)) is not None:
+            self.settle_empty(slot, now_us)
+            if self.slots - self.fleet.leaving <= machine.allowed and not slot.leaves:
                 machine.release()
-            self._retire(slot)
+            self.retire(slot)
         self.waits = bool(self._gathering or self._waiting)
         line.advance(now_us)
         self.time_head()
         machine.notice_demand()
-
-    # ---- provisioned mode (ESM-250 to ESM-256)
-
-    def _provision(self, limits: tuple[int, int]) -> None:
-        """Have pollers of its own from now on."""
-        self.machine.own = Provisioned(self._provisioned_model, *limits, self.clock.now_us)
-        self._set_pollers(limits[0])
-
-    def _set_pollers(self, count: int) -> None:
-        """
-        Have so many pollers; those made last end first, each slot with its turn.
-
-        One that has not quite ended is taken back before another is made: no more slots than may be are ever at work.
-        """
-        own, now_us = self.machine.own, self.clock.now_us
-        assert own is not None
-        ended = [own.pollers.pop() for _ in range(count, len(own.pollers))]
-        for _ in range(len(own.pollers), count):
-            if own.ending:
-                poller = own.ending.pop()
-                poller.is_over = False
-                poller.since_us = now_us
-                self._leaving -= len(poller.slots)
-            else:
-                poller = Poller(own.model, now_us, self.line.least_wait_us)
-            poller.slots += [self._make_slot(poller) for _ in range(len(poller.slots), own.model.invokes_per_poller)]
-            own.pollers.append(poller)
-        self.machine.set_target(float(own.slots))
-        self.poller_meter.change(now_us, count, ended)
-        for poller in ended:
-            poller.is_over = True
-            self._leaving += len(poller.slots)
-            own.ending.append(poller)
-        if ended:
-            self._dismiss()
-        self._time_shrink()
-
-    def add_poller(self) -> None:
-        """Have one more."""
-        assert self.machine.own is not None
-        self._set_pollers(len(self.machine.own.pollers) + 1)
-
-    def _dismiss(self) -> None:
-        """Let slots go that leave: those that wait when their receives end empty, those that pause at once."""
-        self.line.advance(self._ended_by_us())
-        for _, _, slot in self._waiting:
-            if slot.leaves:
-                self._time_last_end(slot)
-        for slot in tuple(self._pausing.values()):
-            if slot.leaves and slot.state is SlotState.TURNING:
-                self._end_pause(slot)
-                self._retire(slot)
-
-    def _time_last_end(self, slot: Slot) -> None:
-        self.clock.timer(
-            slot.asked_us + self.line.wait_us,
-            self._on_last_end,
-            slot,
-            priority=Priority.POLL_END.value,
-            order=self.mapping.number,
-            background=True,
-        )
-
-    def _on_last_end(self, slot: Slot) -> None:
-        """Retire a slot that leaves: its receive ended empty (C2)."""
-        if slot.state is not SlotState.POLLING or slot.pause is not None or not slot.leaves:
-            return
-        line, now_us = self.line, self.clock.now_us
-        if (now_us - slot.first_asked_us) % line.wait_us:  # its poller was taken back and given up again
-            return
-        line.advance(now_us - 1)
-        line.call(slot)
-        self.waits = bool(self._gathering or self._waiting)
-        self._settle_empty(slot, now_us)
-        self._retire(slot)
-
-    def _time_shrink(self) -> None:
-        own = self.machine.own
-        if own is not None and own.shrink is None and len(own.pollers) > own.minimum:
-            own.shrink = self.clock.timer(
-                own.next_shrink_us(self.clock.now_us),
-                self._shrink,
-                priority=Priority.IDLE_TIMER.value,
-                order=self.mapping.number,
-                background=True,
-            )
-
-    def _shrink(self, _argument: object) -> None:
-        """Give up pollers that nobody needed in the last minute (C1)."""
-        own = self.machine.own
-        assert own is not None
-        own.shrink = None
-        enough = own.plan_shrink(self.clock.now_us)
-        if enough < len(own.pollers):
-            self._set_pollers(enough)
-            self.machine.notice_demand()
-        else:
-            self._time_shrink()
-
-    def _end_pollers(self) -> None:
-        own, self.machine.own = self.machine.own, None
-        if own is None:
-            return
-        if own.shrink is not None:
-            own.shrink.cancel()
-        self.poller_meter.change(self.clock.now_us, 0, own.pollers)
-        for poller in own.pollers:
-            poller.is_over = True
-
-    def _reconfigure_pollers(self) -> None:
-        """Have as many pollers as the mapping may have now, or go over from one mode to the other."""
-        limits, machine = self.mapping.poller_limits, self.machine
-        own = machine.own
-        if self.machine.phase is Phase.STOPPED:
-            return
-        if own is not None and limits is not None:
-            own.minimum, own.maximum = limits
-            self._set_pollers(min(max(len(own.pollers), own.minimum), own.maximum))
-        else:
-            machine.cancel_timers()
-            self._cancel_head()
-            self._end_pollers()
-            self.generation += 1
-            self._leaving = self.slots
-            if limits is None:
-                self.machine.begin_growing()
-            else:
-                self._provision(limits)
-            self._dismiss()
-            if machine.phase is Phase.ACTIVE:
-                machine.begin_ticks(self.clock.now_us)
-        if self.queue.visible:
-            self.notice_backlog()
-
-    def _begin_batch(self, slot: Slot) -> None:
-        own = self.machine.own
-        if own is not None and slot.generation == self.generation:
-            slot.busy_in = own
-            own.begins_batch(self.clock.now_us)
-
-    def _end_batch(self, slot: Slot) -> None:
-        if slot.busy_in is not None:
-            slot.busy_in.ends_batch(self.clock.now_us)
-            slot.busy_in = None
-
-    def billed_poller_seconds(self) -> int:
-        """Return the seconds of pollers of its own that are charged for by now (ESM-256)."""
-        own = self.machine.own
-        return self.poller_meter.billed_seconds(self.clock.now_us, () if own is None else own.pollers)
-
-    @property
-    def provisioned_pollers(self) -> int:
-        """Pollers of its own; 0 outside provisioned mode."""
-        return 0 if self.machine.own is None else len(self.machine.own.pollers)
 
     # ---- numbers for others
 
     @property
     def polling(self) -> int:
         """Slots with an open receive and nothing held."""
-        return len(self._waiting) + self._count_pausing(SlotState.POLLING)
+        return len(self._waiting) + self.pauses.count(SlotState.POLLING)
 
     @property
     def gathering(self) -> int:
         """Slots with an open batch."""
-        return len(self._gathering) + self._count_pausing(SlotState.GATHERING)
+        return len(self._gathering) + self.pauses.count(SlotState.GATHERING)
 
     @property
     def retrying(self) -> int:
         """Slots that wait to retry a throttled batch."""
         return len(self._throttled)
-
-    def _count_pausing(self, state: SlotState) -> int:
-        return sum(slot.state is state for slot in self._pausing.values())
 
     def check_invariants(self) -> None:
         """Assert what must hold between two events (ESM-107, ESM-110)."""
@@ -1215,63 +992,19 @@ class Pollers:
         assert all(slot.state is SlotState.GATHERING for _, _, slot in self._gathering)
         assert self.waits == bool(self._waiting or self._gathering), f"{name}: whether a receive is open is wrong"
         assert self.held >= 0, f"{name}: {self.held} records held"
-        self._check_pauses()
-        self._check_pollers()
+        in_line = [slot for _, _, slot in (*self._waiting, *self._gathering)]
+        pausing = self.pauses.slots
+        assert not any(slot in self.pauses for slot in in_line), f"{name}: a slot pauses and stands in line"
+        assert len(in_line) + len(pausing) <= self.slots, f"{name}: more slots wait and pause than there are"
+        if self.machine.phase is Phase.STOPPED:
+            assert not in_line, f"{name}: stopped, and slots wait"
+            assert not pausing, f"{name}: stopped, and slots pause"
+        self.pauses.check_invariants(name, queue_is_gone=self._queue_is_gone)
+        self.fleet.check_invariants(name)
         if self.machine.phase is Phase.IDLE and self.slots:
             turning = self.slots - len(self._waiting)
             assert not self.in_flight, f"{name}: idle with {self.in_flight} in flight"
             assert turning >= 0
-
-    def _check_pauses(self) -> None:
-        """Assert that slots which pause stand nowhere in line, and that something ends each pause."""
-        name, pausing = self.mapping.uuid, self._pausing.values()
-        in_line = {slot.number for _, _, slot in (*self._waiting, *self._gathering)}
-        assert not in_line & self._pausing.keys(), f"{name}: a slot pauses and stands in line"
-        assert len(in_line) + len(pausing) <= self.slots, f"{name}: more slots wait and pause than there are"
-        assert self._called == sum(slot.called for slot in pausing), f"{name}: {self._called} messages called for"
-        if self.machine.phase is Phase.STOPPED:
-            assert not in_line, f"{name}: stopped, and slots wait"
-            assert not pausing, f"{name}: stopped, and slots pause"
-        for slot in pausing:
-            assert slot.pollers is self
-            assert not slot.asks
-            usual = (
-                (SlotState.POLLING, SlotState.GATHERING) if slot.called else (SlotState.TURNING, SlotState.GATHERING)
-            )
-            assert slot.state in usual, f"{name}: {slot.state} pauses"
-            poller = slot.poller
-            if poller is not None and slot in poller.held_up:
-                assert slot.pause is None, f"{name}: a slot pauses for two reasons"
-                assert poller.timer is not None, f"{name}: nothing lets a poller go on"
-                timer: Timer | None = poller.timer
-            else:
-                timer = slot.pause
-                assert timer is not None or self._queue_is_gone, f"{name}: a slot pauses for no reason"
-            assert timer is None or timer.is_pending, f"{name}: a pause ended, and its slot did not go on"
-            assert timer is None or not timer.background or self._rests, f"{name}: a pause is not brought forward"
-
-    def _check_pollers(self) -> None:
-        """Assert that the pollers of a mapping in provisioned mode are as many as they may be, and whole (ESM-250)."""
-        name, own = self.mapping.uuid, self.machine.own
-        assert 0 <= self._leaving <= self.slots, f"{name}: {self._leaving} of {self.slots} slots leave"
-        if own is None:
-            return
-        count = len(own.pollers)
-        assert self.machine.phase is not Phase.STOPPED
-        assert own.minimum <= count <= own.maximum, f"{name}: {count} pollers"
-        assert self.machine.target == own.slots == self.slots - self._leaving, (
-            f"{name}: {self.slots} slots, {count} pollers"
-        )
-        slots = [slot for poller in own.pollers for slot in poller.slots]
-        assert len({slot.number for slot in slots}) == own.slots, f"{name}: a slot of two pollers"
-        assert not any(slot.leaves or slot.state is SlotState.RETIRED for slot in slots), f"{name}: a slot is gone"
-        assert all(poller.is_over and poller.slots for poller in own.ending), f"{name}: a poller ended, and is kept"
-        slots += [slot for poller in own.ending for slot in poller.slots]
-        assert len(slots) <= self.slots, f"{name}: {self.slots} slots, {len(slots)} of its pollers"
-        assert all((slot.busy_in is own) is bool(slot.messages) for slot in slots), (
-            f"{name}: a busy slot is not counted"
-        )
-        own.check_invariants(sum(slot.busy_in is own for slot in slots))
 
     def _counters(self) -> tuple[int, ...]:
         return self.polled, self.invoked, self.failed, self.deleted, self.filtered, self.delete_calls

@@ -93,7 +93,7 @@ class Slot(Asker):
         super().__init__(number)
         self.pollers = pollers
         self.poller = poller  # in provisioned mode
-        self.generation = pollers.generation
+        self.generation = pollers.fleet.generation
         self.busy_in: Provisioned | None = None  # where it is counted as busy
         self.state = SlotState.TURNING
         self.terms = pollers.terms  # of the batch
@@ -115,7 +115,7 @@ class Slot(Asker):
     @property
     def leaves(self) -> bool:
         """Whether it ends with its turn, because its poller or the mode was given up."""
-        return self.generation != self.pollers.generation or (self.poller is not None and self.poller.is_over)
+        return self.generation != self.pollers.fleet.generation or (self.poller is not None and self.poller.is_over)
 
     def repeated_at_us(self, until_us: int) -> tuple[int, int]:
         """Return when its open receive took the place of an empty one (-1: it did not), and when the next one will."""
