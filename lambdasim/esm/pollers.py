@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from lambdasim.clock import Clock, Kind, Priority, Timer
 from lambdasim.clock.meters import Ledger, Spells
-from lambdasim.esm.batching import plan_cut, plan_retry, plan_window_end
+from lambdasim.esm.batching import plan_retry
 from lambdasim.esm.fleet import Fleet
 from lambdasim.esm.limits import (
     BackoffModel,
@@ -35,7 +35,7 @@ from lambdasim.esm.machine import Machine, Phase
 from lambdasim.esm.pauses import Pauses
 from lambdasim.esm.responses import FAILURE, SUCCESS, plan_response
 from lambdasim.esm.scaling import plan_cap
-from lambdasim.esm.slots import Slot, SlotState, Terms
+from lambdasim.esm.slots import Fill, Slot, SlotState, Terms
 from lambdasim.lambda_ import Outcome
 from lambdasim.units import MICROSECONDS, seconds
 
@@ -241,10 +241,8 @@ class Pollers:
 
     def _limit_of(self, slot: Slot) -> int:
         """Return how many messages a receive of this slot asks for."""
-        if slot.state is SlotState.GATHERING:
-            limit = min(slot.terms.per_receive, slot.terms.batch_size - len(slot.messages))
-        else:
-            limit = self.terms.per_receive
+        is_open = slot.state is SlotState.GATHERING
+        limit = min(slot.terms.per_receive, slot.room) if is_open else self.terms.per_receive
         return limit if self._luck is None else self._luck.limit(limit, self.queue.visible)
 
     def _pick(self, ended_by_us: int) -> Slot:
@@ -512,22 +510,19 @@ class Pollers:
         """Put deliveries into the batch of a slot; return whether it is closed."""
         if slot.terms.window_us or self.queue.largest_body_bytes > slot.terms.sure_bytes:
             return self._add(slot, flight, messages, receive_counts, now_us)
-        slot.messages = messages
-        slot.receive_counts = receive_counts
-        slot.flights = [flight]
-        slot.deadline_us = flight.deadline_us
-        slot.state = SlotState.INVOKING
+        slot.hold(flight, messages, receive_counts)
         if slot.poller is not None:
             self.fleet.begin_batch(slot)
         return True
 
     def _lose(self, slot: Slot) -> None:
         """Let a slot die with all it holds: that comes back by its visibility timeout, another takes its place."""
-        self.held -= len(slot.messages) + sum(len(messages) for _, messages, _ in slot.left_over)
+        self.held -= slot.records
         slot.terms.queue.let_go([*slot.flights, *(flight for flight, _, _ in slot.left_over)])
         if slot.busy_in is not None:
             self.fleet.end_batch(slot)
-        slot.messages, slot.receive_counts, slot.flights, slot.left_over = [], [], [], []
+        slot.clear()
+        slot.left_over = []
         if self.fleet.leaving and slot.leaves:
             self.retire(slot)
             return
@@ -569,45 +564,35 @@ class Pollers:
     def _add(self, slot: Slot, flight: Flight, messages: list[Message], receive_counts: list[int], now_us: int) -> bool:
         """Add deliveries to a batch, up to the payload limit; return whether it is closed."""
         is_cut = False
-        terms = slot.terms
-        if self.queue.largest_body_bytes > terms.sure_bytes:
-            messages, receive_counts, is_cut = self._cut(slot, flight, messages, receive_counts)
-            if not messages and not slot.messages:
-                return False  # nothing but records too large for any event
-        opens = not slot.messages
-        if opens and messages:
-            slot.messages = messages[:] if terms.window_us else messages  # others may join a copy only
-            slot.receive_counts = receive_counts
-            slot.flights = [flight]
-            slot.deadline_us = flight.deadline_us
-            if slot.poller is not None:
-                self.fleet.begin_batch(slot)
-        elif messages:
-            slot.messages += messages
-            slot.receive_counts += receive_counts
-            slot.flights.append(flight)
-            slot.deadline_us = min(slot.deadline_us, flight.deadline_us)
-        is_late = slot.waits_whole and slot.state is SlotState.GATHERING and now_us >= slot.window_end_us
-        if not terms.window_us or is_cut or is_late or len(slot.messages) >= terms.batch_size:
+        if self.queue.largest_body_bytes > slot.terms.sure_bytes:
+            messages, receive_counts, is_cut, oversized = slot.fit(flight, messages, receive_counts)
+            if oversized:
+                self._fail_oversized(flight, oversized)
+        fill = slot.add(flight, messages, receive_counts, now_us, is_cut=is_cut)
+        if fill is Fill.NOTHING:
+            return False
+        if slot.poller is not None and slot.busy_in is None:
+            self.fleet.begin_batch(slot)
+        if fill is Fill.CLOSED:
             if slot.state is SlotState.GATHERING:
                 self._stop_gathering(slot)
             slot.state = SlotState.INVOKING
             return True
-        if opens:
-            slot.state = SlotState.GATHERING
-            slot.window_end_us = plan_window_end(now_us, slot.previous_end_us, terms.window_us, self._window)
-            slot.waits_whole = self._window.mode == "low_traffic_20s" or (
+        if fill is Fill.OPENED:
+            is_quiet = self._window.mode == "low_traffic_20s" or (
                 self._luck is not None and self._luck.waits_as_on_quiet_queue()
             )
-            ends_us = now_us + self.line.quiet_wait_us if slot.waits_whole else slot.window_end_us
-            slot.window_timer = self.clock.timer(ends_us, self._on_window_end, slot, priority=_RESULT)
+            slot.open_window(now_us, self._window, waits_whole=is_quiet)
+            self._time_window(slot, now_us + self.line.quiet_wait_us if is_quiet else slot.window_end_us)
         elif slot.waits_whole:  # a new receive, which waits as long as one does
-            assert slot.window_timer is not None
-            slot.window_timer.cancel()
-            ends_us = now_us + self.line.quiet_wait_us
-            slot.window_timer = self.clock.timer(ends_us, self._on_window_end, slot, priority=_RESULT)
+            self._time_window(slot, now_us + self.line.quiet_wait_us)
         self._ask(slot)
         return False
+
+    def _time_window(self, slot: Slot, ends_us: int) -> None:
+        if slot.window_timer is not None:
+            slot.window_timer.cancel()
+        slot.window_timer = self.clock.timer(ends_us, self._on_window_end, slot, priority=_RESULT)
 
     def _ask(self, slot: Slot) -> None:
         """Begin the next receive for a batch that is open, if one may begin."""
@@ -629,26 +614,6 @@ class Pollers:
         self.line.leave(slot)
         self.waits = bool(self._gathering or self._waiting)
 
-    def _cut(
-        self, slot: Slot, flight: Flight, messages: list[Message], receive_counts: list[int]
-    ) -> tuple[list[Message], list[int], bool]:
-        """Split off what does not fit into the event any more (ESM-089); fail records too large for any (ESM-090)."""
-        limit = self._window.payload_bytes
-        sizes = [slot.terms.events.size_bytes(*pair) for pair in zip(messages, receive_counts, strict=True)]
-        fitting = [not plan_cut(0, 0, (size,), limit) for size in sizes]
-        if any(fitting):
-            self._fail_oversized(flight, sum(fitting))
-            kept = [place for place, too_large in enumerate(fitting) if not too_large]
-            messages = [messages[place] for place in kept]
-            receive_counts = [receive_counts[place] for place in kept]
-            sizes = [sizes[place] for place in kept]
-        room = plan_cut(slot.held_bytes, len(slot.messages), sizes, limit)
-        slot.held_bytes += sum(sizes[:room])
-        if room == len(messages):
-            return messages, receive_counts, False
-        slot.left_over.append((flight, messages[room:], receive_counts[room:]))
-        return messages[:room], receive_counts[:room], True
-
     def _fail_oversized(self, flight: Flight, count: int) -> None:
         self.failed += count
         self.held -= count
@@ -661,7 +626,7 @@ class Pollers:
             slot.terms = self.terms
         closed = False
         for flight, messages, receive_counts in left_over:
-            room = 0 if closed else slot.terms.batch_size - len(slot.messages)  # fewer than before, maybe (ESM-052)
+            room = 0 if closed else slot.room  # for fewer than before, maybe (ESM-052)
             if room:
                 closed = self._add(slot, flight, messages[:room], receive_counts[:room], self.clock.now_us)
             if len(messages) > room:
@@ -673,8 +638,7 @@ class Pollers:
         slot.window_timer = None
         now_us = self.clock.now_us
         if slot.waits_whole and now_us < slot.window_end_us:
-            ends_us = now_us + self.line.quiet_wait_us
-            slot.window_timer = self.clock.timer(ends_us, self._on_window_end, slot, priority=_RESULT)
+            self._time_window(slot, now_us + self.line.quiet_wait_us)
             return
         self._close(slot)
 
@@ -885,11 +849,7 @@ class Pollers:
         self.held -= len(slot.messages)
         if slot.busy_in is not None:
             self.fleet.end_batch(slot)
-        slot.messages = []
-        slot.receive_counts = []
-        slot.flights = []
-        slot.held_bytes = 0
-        slot.retries = 0
+        slot.clear()
         is_over = self.slots - self.fleet.leaving > self.machine.allowed or (self.fleet.leaving and slot.leaves)
         if is_over and not slot.left_over and not self._overshoots(slot):
             self.retire(slot)
