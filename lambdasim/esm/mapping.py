@@ -719,7 +719,7 @@ class EventSourceMapping:
     @property
     def ledger(self) -> Ledger:
         """The published counts of events by minute."""
-        return self._pollers.ledger
+        return self._pollers.counts.ledger
 
     @property
     def provisioned_pollers(self) -> Steps:
@@ -728,7 +728,7 @@ class EventSourceMapping:
 
     def published_in(self, minute: int, *, filtered: bool = False) -> bool:
         """Return whether counts were published in a minute; *filtered*: those of filters, so that there were some."""
-        return self._pollers.published.touches(minute) and (not filtered or self._pollers.filtering.touches(minute))
+        return self._pollers.counts.published_in(minute, filtered=filtered)
 
     def empty_receives_by_minute(self) -> dict[int, int]:
         """Return the receives that ended empty, by the minute in which each did."""
@@ -740,7 +740,7 @@ class EventSourceMapping:
     def snapshot(self) -> MappingSnapshot:
         """Return the state of this instant. Runtime: `O(slots)`."""
         pollers = self._pollers
-        machine = pollers.machine
+        machine, counts = pollers.machine, pollers.counts
         return MappingSnapshot(
             at_us=self.clock.now_us,
             state=self.state,
@@ -751,17 +751,17 @@ class EventSourceMapping:
             provisioned_pollers=pollers.fleet.size,
             polling=pollers.polling,
             gathering=pollers.gathering,
-            in_flight=pollers.in_flight,
-            retrying=pollers.retrying,
-            held=pollers.held,
-            dropped=pollers.dropped,
-            duplicates=pollers.duplicates,
-            attempts=pollers.attempts,
-            polled_event_count=pollers.polled,
-            filtered_out_event_count=pollers.filtered,
-            invoked_event_count=pollers.invoked,
-            failed_invoke_event_count=pollers.failed,
-            deleted_event_count=pollers.deleted,
+            in_flight=pollers.invoker.in_flight,
+            retrying=pollers.invoker.retrying,
+            held=counts.held,
+            dropped=counts.dropped,
+            duplicates=counts.duplicates,
+            attempts=counts.attempts,
+            polled_event_count=counts.polled,
+            filtered_out_event_count=counts.filtered,
+            invoked_event_count=counts.invoked,
+            failed_invoke_event_count=counts.failed,
+            deleted_event_count=counts.deleted,
             empty_receives=pollers.empty_receives,
         )
 

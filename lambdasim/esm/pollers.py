@@ -15,13 +15,12 @@ else happens at that instant, `Clock.soon` lets the steps follow one another wit
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Final
 
-from lambdasim.clock import Clock, Kind, Priority, Timer
-from lambdasim.clock.meters import Ledger, Spells
-from lambdasim.esm.batching import plan_retry
+from lambdasim.clock import Clock, Priority, Timer
+from lambdasim.esm.counts import Counts
 from lambdasim.esm.fleet import Fleet
+from lambdasim.esm.invoker import Invoker
 from lambdasim.esm.limits import (
     BackoffModel,
     BatchWindowModel,
@@ -33,10 +32,8 @@ from lambdasim.esm.limits import (
 from lambdasim.esm.line import OpenReceives
 from lambdasim.esm.machine import Machine, Phase
 from lambdasim.esm.pauses import Pauses
-from lambdasim.esm.responses import FAILURE, SUCCESS, plan_response
 from lambdasim.esm.scaling import plan_cap
 from lambdasim.esm.slots import Fill, Slot, SlotState, Terms
-from lambdasim.lambda_ import Outcome
 from lambdasim.units import MICROSECONDS, seconds
 
 if TYPE_CHECKING:
@@ -50,13 +47,6 @@ _WORK: Final = Priority.WORK.value
 _RESULT: Final = Priority.RESULT.value
 _POLL_AGAIN_US: Final = MICROSECONDS  # after a receive that failed (ESM-310)
 _QUEUE_GONE_US: Final = 20 * MICROSECONDS  # between receives from a queue that is not there (ESM-055)
-
-DROPPED: Final = Kind(
-    "batch dropped",
-    lambda mapping, messages: (mapping.uuid, {"messages": len(messages)}),
-    lambda _, messages: messages,
-    lambda mapping, _: f"given up by the mapping to {mapping.function.name}: it comes back by its visibility timeout",
-)
 
 
 class Pollers:
@@ -82,7 +72,6 @@ class Pollers:
         self.queue: Queue = mapping.queue
         self._scaling = scaling
         self._polling = polling
-        self._retry = retry
         self._window = window
         self._latency_us = seconds(polling.receive_latency_s, name="receive_latency_s")
         self.line: OpenReceives[Slot] = OpenReceives(
@@ -95,26 +84,16 @@ class Pollers:
         self.pauses = Pauses(self.clock)
         self.fleet = Fleet(self, provisioned)
         self.machine = Machine(mapping, self, scaling, backoff, self.plan_cap())
-        self.published = Spells()  #: when the counts of events were metrics (ESM-280)
-        self.filtering = Spells()  #: when there were filters
-        self._published_before: tuple[int, ...] = (0, 0, 0, 0, 0, 0)  # in the stretches that are over
-        self._counted_before: tuple[int, ...] = (0, 0, 0, 0, 0, 0)  # when the current one began
+        self.counts = Counts(self.clock.now_us)
+        self._ledger = self.counts.ledger
+        self.invoker = Invoker(self, retry, luck)
+        self._attempt = self.invoker.attempt
         self.waits = False  #: whether a receive is open
         self.slots = 0  #: m
-        self.in_flight = 0  #: invocations
-        self._ceiling = 0  # of these; above the cap while slots go that were made under a higher one
-        self._throttled: dict[int, Slot] = {}  # RETRY_WAIT, by number
+        self._ceiling = 0  # of invocations; above the cap while slots go that were made under a higher one
         self._queue_is_gone = False
         self._next_number = 0
         self._head_timer: Timer | None = None
-        self.polled = self.filtered = self.invoked = self.failed = self.deleted = 0
-        self.attempts = 0  #: invokes tried, throttled ones too
-        self.held = 0  #: records in batches, leftovers included
-        self.delete_calls = 0  #: of what was invoked, for batches
-        self.dropped = 0  #: records of batches given up
-        self.duplicates = 0  #: messages that reached the function more than once
-        self._has_warned = False
-        self.ledger = Ledger(self.clock.now_us, self._published_counts)
         self._configure()
         self.use_filters(mapping.filters)
         self._ceiling = self.machine.cap
@@ -127,19 +106,8 @@ class Pollers:
         self.terms = Terms(mapping, self._polling, self._window)
         saves_pollers = mapping.maximum_concurrency is None and mapping.poller_limits is None
         is_other_economy = self.machine.limit(self.plan_cap(), saves_pollers=saves_pollers)
-        if mapping.publishes_event_counts is not self.published.is_on:
-            self._publish(on=mapping.publishes_event_counts)
+        self.counts.publish(self.clock.now_us, on=mapping.publishes_event_counts)
         return is_other_economy
-
-    def _publish(self, *, on: bool) -> None:
-        """Let the counts of events be metrics from now on, or no longer: they stand still then (ESM-280)."""
-        now_us = self.clock.now_us
-        self.ledger.turn(now_us)
-        if on:
-            self._counted_before = self._counters()
-        else:
-            self._published_before = self._published_counts()
-        self.published.turn(now_us, on=on)
 
     def plan_cap(self) -> int:
         """Return how many slots there may be by what the mapping is told to do (ESM-012, ESM-255)."""
@@ -162,7 +130,7 @@ class Pollers:
     def use_filters(self, filters: Filters) -> None:
         """Let these decide about what is received from now on."""
         self.filters: Filters | None = filters or None
-        self.filtering.turn(self.clock.now_us, on=bool(filters))
+        self.counts.filtering.turn(self.clock.now_us, on=bool(filters))
 
     def start(self) -> None:
         """Begin to poll (S1)."""
@@ -479,15 +447,14 @@ class Pollers:
     def _take(self, slot: Slot, flight: Flight) -> bool:
         """Put what a receive returned into the batch of a slot; return whether the batch is closed."""
         now_us = self.clock.now_us
-        if now_us >= self.ledger.border_us:
-            self.ledger.turn(now_us)
+        if now_us >= self._ledger.border_us:
+            self._ledger.turn(now_us)
         messages = flight.messages
         if slot.poller is not None:
             slot.poller.returned(now_us, sum([message.size_bytes for message in messages]))
-        count = len(messages)
-        self.polled += count
-        self.held += count
-        machine = self.machine
+        count, counts, machine = len(messages), self.counts, self.machine
+        counts.polled += count
+        counts.held += count
         if machine.phase is Phase.IDLE:
             machine.become_active(now_us)
         if machine.is_eager:
@@ -495,9 +462,9 @@ class Pollers:
         if self._luck is not None and self._luck.loses_poller("after a receive"):
             if slot.state is SlotState.GATHERING:
                 self._stop_gathering(slot)
-            self.held -= count
+            counts.held -= count
             self.queue.let_go((flight,))
-            self._lose(slot)
+            self.lose(slot)
             return False
         receive_counts = [message.receive_count for message in messages]
         if slot.state is not SlotState.GATHERING:
@@ -515,9 +482,9 @@ class Pollers:
             self.fleet.begin_batch(slot)
         return True
 
-    def _lose(self, slot: Slot) -> None:
+    def lose(self, slot: Slot) -> None:
         """Let a slot die with all it holds: that comes back by its visibility timeout, another takes its place."""
-        self.held -= slot.records
+        self.counts.held -= slot.records
         slot.terms.queue.let_go([*slot.flights, *(flight for flight, _, _ in slot.left_over)])
         if slot.busy_in is not None:
             self.fleet.end_batch(slot)
@@ -543,8 +510,8 @@ class Pollers:
             (kept if filters.accepts(record) else rejected).append(pair)
         if not rejected:
             return self._put(slot, flight, flight.messages, receive_counts, now_us)
-        self.filtered += len(rejected)
-        self.held -= len(rejected)
+        self.counts.filtered += len(rejected)
+        self.counts.held -= len(rejected)
         if kept:
             closed = self._put(slot, flight, [message for message, _ in kept], [count for _, count in kept], now_us)
         else:
@@ -615,8 +582,8 @@ class Pollers:
         self.waits = bool(self._gathering or self._waiting)
 
     def _fail_oversized(self, flight: Flight, count: int) -> None:
-        self.failed += count
-        self.held -= count
+        self.counts.failed += count
+        self.counts.held -= count
         self.queue.let_go((flight,))
 
     def _gather_left_over(self, slot: Slot) -> bool:
@@ -662,46 +629,7 @@ class Pollers:
             slot.window_timer.cancel()
             slot.window_timer = None
 
-    def _attempt(self, slot: Slot) -> None:
-        """Try to invoke (C5)."""
-        now_us = self.clock.now_us
-        if now_us >= self.ledger.border_us:
-            self.ledger.turn(now_us)
-        if slot.state is SlotState.RETRY_WAIT:
-            del self._throttled[slot.number]
-            slot.retry_timer = None
-        elif slot.state is not SlotState.INVOKING:
-            return
-        self.attempts += 1
-        self.invoked += len(slot.messages)
-        terms = slot.terms
-        if terms.target.is_gone and not self.mapping.find_again(terms):
-            self._fail_for_good(slot)
-            return
-        if self._luck is not None and self._luck.denies_access():
-            self._fail_for_good(slot)
-            return
-        slot.state = SlotState.INVOKING
-        if self._luck is not None and self._luck.fails_attempt():
-            self._on_throttle(slot, now_us)
-            return
-        self.in_flight += 1
-        try:
-            reason = terms.function.begin(slot, terms.target)
-        except BaseException:  # what a handler raised leaves `run()`; the invocation goes on to its end
-            self._mark_runs(slot)
-            raise
-        if reason is None:
-            self._mark_runs(slot)
-        else:
-            self.in_flight -= 1
-            self._on_throttle(slot, now_us)
-
-    def _fail_for_good(self, slot: Slot) -> None:
-        """Stop: the function, version or alias is gone; messages are left to their visibility timeout (ESM-152)."""
-        self.failed += len(slot.messages)
-        self._drop(slot)
-        self.mapping.on_refusal()
+    # ---- the end of a turn, and of a slot
 
     def stop(self) -> None:
         """
@@ -732,8 +660,7 @@ class Pollers:
             slot.state = SlotState.RETIRED
         self.slots -= len(ending)
         self.fleet.leaving = 0
-        for slot in tuple(self._throttled.values()):
-            self._drop(slot)
+        self.invoker.drop_throttled()
         self.waits = False
         self.queue.detach(self)
 
@@ -747,106 +674,13 @@ class Pollers:
         """Whether nothing polls, holds or runs any more."""
         return self.machine.phase is Phase.STOPPED and not self.slots
 
-    def _mark_runs(self, slot: Slot) -> None:
-        messages, arn = slot.messages, slot.terms.function.arn
-        # A batch may hold a message twice (ESM-094), and still be one run of it.
-        for message in dict.fromkeys(messages) if slot.terms.window_us else messages:
-            if message._runs is None:
-                message._runs = arn
-            elif message._run_again(arn):
-                self.duplicates += 1
+    def reads(self, queue: Queue) -> bool:
+        """Return whether receives are from this queue, and it is still there."""
+        return not self._queue_is_gone and queue is self.queue
 
-    def _on_throttle(self, slot: Slot, now_us: int) -> None:
-        """Keep a refused batch for a retry, or drop it (ESM-170 to ESM-174)."""
-        self.machine.count_attempt(now_us, failed=True)
-        self.failed += len(slot.messages)
-        timeout_us = slot.terms.target.version.timeout_us
-        again = plan_retry(now_us, slot.retries, slot.deadline_us, timeout_us, self._retry, self._delayed)
-        slot.retries += 1
-        if again.at_us is None or self.machine.phase is Phase.STOPPED:
-            self._drop(slot)
-        else:
-            slot.state = SlotState.RETRY_WAIT
-            self._throttled[slot.number] = slot
-            slot.retry_timer = self.clock.timer(again.at_us, self._attempt, slot, priority=Priority.RETRY.value)
-
-    def _delayed(self, delay_us: int) -> int:
-        return delay_us if self._luck is None else self._luck.delay_us(delay_us)
-
-    def _drop(self, slot: Slot) -> None:
-        """Forget the records of a slot; they come back at their own deadlines (ESM-173)."""
-        if slot.retry_timer is not None:
-            slot.retry_timer.cancel()
-            slot.retry_timer = None
-            del self._throttled[slot.number]
-        self.dropped += len(slot.messages)
-        if self.clock.trace.active:
-            self.clock.trace.add((self.clock.now_us, DROPPED, self.mapping, slot.messages))
-        slot.terms.queue.let_go(slot.flights)
-        self._end_turn(slot)
-
-    def on_lost(self, slot: Slot) -> None:
-        """Treat an invocation whose answer was lost like one that Lambda refused (C4)."""
-        slot.invocation = None
-        now_us = self.clock.now_us
-        if now_us >= self.ledger.border_us:
-            self.ledger.turn(now_us)
-        self._on_throttle(slot, now_us)
-
-    def on_result(self, slot: Slot) -> None:
-        """Delete what succeeded, leave the rest to its visibility timeout, and end the turn (C4)."""
-        now_us = self.clock.now_us
-        if now_us >= self.ledger.border_us:
-            self.ledger.turn(now_us)
-        invocation, slot.invocation = slot.invocation, None
-        assert invocation is not None
-        if self._luck is not None and self._luck.loses_poller("before its delete"):
-            self._lose(slot)
-            return
-        messages, receive_counts = slot.messages, slot.receive_counts
-        if invocation.outcome is not Outcome.SUCCESS:
-            verdict = FAILURE
-        elif slot.terms.reports and invocation.result is not None:
-            verdict = plan_response(invocation.result, {message.message_id for message in messages})
-        else:
-            verdict = SUCCESS
-        slot.previous_end_us = now_us
-        if verdict.is_failure:
-            self.failed += len(messages)
-        else:
-            if verdict.failed_ids:
-                done = [message.message_id not in verdict.failed_ids for message in messages]
-                messages = [message for message, is_done in zip(messages, done, strict=True) if is_done]
-                receive_counts = [count for count, is_done in zip(receive_counts, done, strict=True) if is_done]
-                self.failed += len(done) - len(messages)
-            refused = None if self._luck is None or not messages else self._luck.refused_entry(len(messages))
-            if refused is not None:
-                messages = [message for place, message in enumerate(messages) if place != refused]
-                receive_counts = [count for place, count in enumerate(receive_counts) if place != refused]
-            flight = slot.flights[0]
-            self.delete_calls += bool(messages)
-            if self._queue_is_gone or slot.terms.queue is not self.queue:
-                pass  # nobody knows the handles any more
-            elif messages is flight.messages and flight.live == len(messages):
-                self.deleted += slot.terms.queue.delete_flight(flight)
-            elif messages:
-                self.deleted += slot.terms.queue.delete_batch(messages, receive_counts)
-        for flight in slot.flights:
-            if flight.live:
-                slot.terms.queue.let_go(slot.flights)
-                break
-        self._end_turn(slot)
-        if invocation.result and not slot.terms.reports and not self._has_warned and _names_failures(invocation.result):
-            self._has_warned = True
-            msg = (
-                f"{slot.terms.function.name} returned batchItemFailures, and the mapping of {self.queue.name} has no "
-                "ReportBatchItemFailures: the whole batch was deleted, as AWS does"
-            )
-            warnings.warn(msg, stacklevel=2)
-
-    def _end_turn(self, slot: Slot) -> None:
+    def end_turn(self, slot: Slot) -> None:
         """Let a slot go on with its next turn, or retire when there are too many (S6)."""
-        self.held -= len(slot.messages)
+        self.counts.held -= len(slot.messages)
         if slot.busy_in is not None:
             self.fleet.end_batch(slot)
         slot.clear()
@@ -935,23 +769,19 @@ class Pollers:
         """Slots with an open batch."""
         return len(self._gathering) + self.pauses.count(SlotState.GATHERING)
 
-    @property
-    def retrying(self) -> int:
-        """Slots that wait to retry a throttled batch."""
-        return len(self._throttled)
-
     def check_invariants(self) -> None:
         """Assert what must hold between two events (ESM-107, ESM-110)."""
         name = self.mapping.uuid
         self.machine.check_invariants(name)
-        assert self.in_flight <= self.slots, f"{name}: {self.in_flight} in flight with {self.slots} slots"
+        in_flight = self.invoker.in_flight
+        assert in_flight <= self.slots, f"{name}: {in_flight} in flight with {self.slots} slots"
         if self._luck is None:  # slots that live beyond their time are over the cap for a turn (ESM-107)
-            assert self.in_flight <= self._ceiling, f"{name}: {self.in_flight} in flight, the cap is {self.machine.cap}"
+            assert in_flight <= self._ceiling, f"{name}: {in_flight} in flight, the cap is {self.machine.cap}"
         assert len(self._waiting) + len(self._gathering) <= self.slots, f"{name}: more slots wait than there are"
         assert all(slot.state is SlotState.POLLING for _, _, slot in self._waiting)
         assert all(slot.state is SlotState.GATHERING for _, _, slot in self._gathering)
         assert self.waits == bool(self._waiting or self._gathering), f"{name}: whether a receive is open is wrong"
-        assert self.held >= 0, f"{name}: {self.held} records held"
+        assert self.counts.held >= 0, f"{name}: {self.counts.held} records held"
         in_line = [slot for _, _, slot in (*self._waiting, *self._gathering)]
         pausing = self.pauses.slots
         assert not any(slot in self.pauses for slot in in_line), f"{name}: a slot pauses and stands in line"
@@ -962,19 +792,4 @@ class Pollers:
         self.pauses.check_invariants(name, queue_is_gone=self._queue_is_gone)
         self.fleet.check_invariants(name)
         if self.machine.phase is Phase.IDLE and self.slots:
-            turning = self.slots - len(self._waiting)
-            assert not self.in_flight, f"{name}: idle with {self.in_flight} in flight"
-            assert turning >= 0
-
-    def _counters(self) -> tuple[int, ...]:
-        return self.polled, self.invoked, self.failed, self.deleted, self.filtered, self.delete_calls
-
-    def _published_counts(self) -> tuple[int, ...]:
-        if not self.published.is_on:
-            return self._published_before
-        rows = zip(self._published_before, self._counters(), self._counted_before, strict=True)
-        return tuple(before + count - since for before, count, since in rows)
-
-
-def _names_failures(result: object) -> bool:
-    return isinstance(result, dict) and bool(result.get("batchItemFailures"))
+            assert not in_flight, f"{name}: idle with {in_flight} in flight"

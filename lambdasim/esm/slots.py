@@ -10,12 +10,12 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from lambdasim.clock import Priority, Timer
+from lambdasim.clock import Timer
 from lambdasim.esm.batching import largest_sure_message, plan_cut, plan_window_end
 from lambdasim.esm.events import EventMaker
 from lambdasim.esm.limits import BatchWindowModel, PollModel
 from lambdasim.esm.line import Asker
-from lambdasim.lambda_ import Function, Outcome
+from lambdasim.lambda_ import Function
 from lambdasim.units import MICROSECONDS
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from lambdasim.lambda_.targets import Target
     from lambdasim.sqs import Flight, Message, Queue
 
-_RESULT: Final = Priority.RESULT.value
 _NEVER: Final = 1 << 62
 
 
@@ -92,6 +91,7 @@ class Slot(Asker):
     """One sequential loop of receive, gather, invoke, handle the result (ESM-001)."""
 
     __slots__ = (
+        "_finished",
         "busy_in",
         "called",
         "deadline_us",
@@ -117,6 +117,7 @@ class Slot(Asker):
     def __init__(self, pollers: Pollers, number: int, poller: Poller | None = None) -> None:
         super().__init__(number)
         self.pollers = pollers
+        self._finished = pollers.invoker.finished
         self.poller = poller  # in provisioned mode
         self.generation = pollers.fleet.generation
         self.busy_in: Provisioned | None = None  # where it is counted as busy
@@ -242,17 +243,6 @@ class Slot(Asker):
     # ---- its invocation
 
     def finished(self, invocation: Invocation) -> None:
-        """Take the end of the invocation (C3); what follows from it is a C4 event."""
-        pollers = self.pollers
-        pollers.in_flight -= 1
+        """Take the end of the invocation (C3)."""
         self.invocation = invocation
-        if invocation.is_answer_lost:  # the work is done, and the slot sees a failure of Lambda (ESM-150)
-            pollers.clock.soon(pollers.on_lost, self, _RESULT)
-            return
-        is_failed = invocation.outcome is not Outcome.SUCCESS and not self.terms.reports
-        machine = pollers.machine
-        if is_failed or pollers.clock.now_us >= machine.control_end_us:
-            machine.count_attempt(pollers.clock.now_us, failed=is_failed)
-        else:
-            machine.attempts_finished += 1
-        pollers.clock.soon(pollers.on_result, self, _RESULT)
+        self._finished(self)

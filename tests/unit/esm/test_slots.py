@@ -21,7 +21,8 @@ def slot_of(*, batch_size=10, window_us=100, payload_bytes=FRAME + 100):
         payload_bytes=payload_bytes,
         events=SimpleNamespace(size_bytes=lambda message, receive_count: message),
     )
-    return Slot(SimpleNamespace(terms=terms, fleet=SimpleNamespace(generation=0)), 1)
+    pollers = SimpleNamespace(terms=terms, fleet=SimpleNamespace(generation=0), invoker=SimpleNamespace(finished=None))
+    return Slot(pollers, 1)
 
 
 def flight(deadline_us=1_000):
