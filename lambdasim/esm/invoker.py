@@ -1,5 +1,5 @@
 """
-What becomes of a batch that is closed: the function is invoked with it, and what succeeded is deleted (ESM §7 and §9).
+What becomes of a closed batch: the function is invoked with it, and what succeeded is deleted (ESM §7, §9, §10).
 
 ```text
    attempt ──> invocation ──> result: delete what succeeded, leave the rest ──> end of the turn

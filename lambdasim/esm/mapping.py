@@ -652,9 +652,9 @@ class EventSourceMapping:
         delay_us = seconds(self._filter_model.update_delay_s)
         if delay_us:
             at_us = self.clock.now_us + delay_us
-            self.clock.timer(at_us, self._pollers.use_filters, filters, priority=_RESULT, background=True)
+            self.clock.timer(at_us, self._pollers.gatherer.use_filters, filters, priority=_RESULT, background=True)
         else:
-            self._pollers.use_filters(filters)
+            self._pollers.gatherer.use_filters(filters)
 
     def _enable(self) -> None:
         """Begin to poll (S1)."""

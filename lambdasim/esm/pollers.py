@@ -1,13 +1,22 @@
 """
-The acting half of a mapping: slots, and the machine that makes and ends them (ESM §5 to §9).
+The slots of a mapping, and their turns: the acting half (ESM §5 to §7).
 
-A slot receives, gathers, invokes and handles the result, again and again. What is decided is decided by the pure
-functions of `batching`, `scaling` and `responses`.
+A slot receives, gathers, invokes and handles the result, again and again. Here is who receives when, and how a turn
+begins and ends; each other part of it has a module:
 
-**Slots that wait** stand in `line`, and their empty receives are not simulated. Only where the end of an empty receive
-would retire the slot (S6, S7) does a background timer stand at the head of the heap.
+| module | what it has |
+|---|---|
+| `line` | which receives are open, in which order, how many ended empty: arithmetic |
+| `gatherer` | what a receive returned becomes a batch |
+| `invoker` | a batch that is closed is invoked, tried again or dropped, and deleted |
+| `machine` | how many slots there may be: phase, target and ticks |
+| `fleet` | pollers of its own, in provisioned mode |
+| `pauses` | slots that may not ask at the moment |
+| `slots` | a slot: its state and its batch |
+| `batching`, `scaling`, `responses`, `provisioned` | the pure decisions of these |
 
-**Slots that may not ask** stand nowhere in line: they pause (`pauses`), and `resume` brings them back.
+**Slots that wait** stand in the line, and their empty receives are not simulated. Only where the end of an empty
+receive would retire the slot (S6, S7) does a background timer stand at the head of the line.
 
 **One turn.** receive → (gather) → attempt (C5) → invocation → end (C3) → result (C4) → next turn (C5). Where nothing
 else happens at that instant, `Clock.soon` lets the steps follow one another without the heap.
@@ -20,6 +29,7 @@ from typing import TYPE_CHECKING, Final
 from lambdasim.clock import Clock, Priority, Timer
 from lambdasim.esm.counts import Counts
 from lambdasim.esm.fleet import Fleet
+from lambdasim.esm.gatherer import Gatherer
 from lambdasim.esm.invoker import Invoker
 from lambdasim.esm.limits import (
     BackoffModel,
@@ -33,24 +43,22 @@ from lambdasim.esm.line import OpenReceives
 from lambdasim.esm.machine import Machine, Phase
 from lambdasim.esm.pauses import Pauses
 from lambdasim.esm.scaling import plan_cap
-from lambdasim.esm.slots import Fill, Slot, SlotState, Terms
+from lambdasim.esm.slots import Slot, SlotState, Terms
 from lambdasim.units import MICROSECONDS, seconds
 
 if TYPE_CHECKING:
     from lambdasim.esm.faults import EsmLuck
     from lambdasim.esm.mapping import EventSourceMapping
     from lambdasim.esm.provisioned import Poller
-    from lambdasim.filtering import Filters
-    from lambdasim.sqs import Flight, Message, Queue
+    from lambdasim.sqs import Queue
 
 _WORK: Final = Priority.WORK.value
-_RESULT: Final = Priority.RESULT.value
 _POLL_AGAIN_US: Final = MICROSECONDS  # after a receive that failed (ESM-310)
 _QUEUE_GONE_US: Final = 20 * MICROSECONDS  # between receives from a queue that is not there (ESM-055)
 
 
 class Pollers:
-    """The slots of one mapping, and the state machine that scales them."""
+    """The slots of one mapping."""
 
     def __init__(
         self,
@@ -85,9 +93,9 @@ class Pollers:
         self.fleet = Fleet(self, provisioned)
         self.machine = Machine(mapping, self, scaling, backoff, self.plan_cap())
         self.counts = Counts(self.clock.now_us)
-        self._ledger = self.counts.ledger
         self.invoker = Invoker(self, retry, luck)
-        self._attempt = self.invoker.attempt
+        self.gatherer = Gatherer(self, window, luck)
+        self._attempt, self._take = self.invoker.attempt, self.gatherer.take
         self.waits = False  #: whether a receive is open
         self.slots = 0  #: m
         self._ceiling = 0  # of invocations; above the cap while slots go that were made under a higher one
@@ -95,7 +103,7 @@ class Pollers:
         self._next_number = 0
         self._head_timer: Timer | None = None
         self._configure()
-        self.use_filters(mapping.filters)
+        self.gatherer.use_filters(mapping.filters)
         self._ceiling = self.machine.cap
 
     # ---- life
@@ -127,11 +135,6 @@ class Pollers:
         else:
             machine.reconfigure(is_other_economy=is_other_economy)
 
-    def use_filters(self, filters: Filters) -> None:
-        """Let these decide about what is received from now on."""
-        self.filters: Filters | None = filters or None
-        self.counts.filtering.turn(self.clock.now_us, on=bool(filters))
-
     def start(self) -> None:
         """Begin to poll (S1)."""
         self.machine.start()
@@ -142,6 +145,51 @@ class Pollers:
             self.machine.begin_growing()
         else:
             self.fleet.begin(self.mapping.poller_limits)
+
+    def stop(self) -> None:
+        """
+        Poll no more (ESM-053).
+
+        Open receives end without a message, batches that are gathered are invoked at once, throttled ones are dropped,
+        what runs is finished. The mapping hears when no slot is left.
+        """
+        if self.machine.phase is Phase.STOPPED:
+            return
+        self.machine.stop()
+        self.cancel_head()
+        self.fleet.end()
+        for _, _, slot in self._waiting:
+            self.settle_empty(slot, self.clock.now_us)
+        ending = [slot for _, _, slot in self._waiting]
+        self._waiting.clear()
+        for _, _, slot in tuple(self._gathering):
+            self.settle_empty(slot, self.clock.now_us)
+            self.close(slot)
+        for slot in self.pauses.slots:
+            if slot.state is SlotState.GATHERING:
+                self.close(slot)
+            else:
+                self.pauses.end(slot)
+                ending.append(slot)
+        for slot in ending:
+            slot.state = SlotState.RETIRED
+        self.slots -= len(ending)
+        self.fleet.leaving = 0
+        self.invoker.drop_throttled()
+        self.waits = False
+        self.queue.detach(self)
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether nothing polls, holds or runs any more."""
+        return self.machine.phase is Phase.STOPPED and not self.slots
+
+    # ---- what the machine asks for (see `lambdasim.esm.machine.Crew`)
+
+    @property
+    def all_wait(self) -> bool:
+        """Whether every slot has a receive open and holds nothing."""
+        return len(self._waiting) == self.slots
 
     def make_slots(self) -> None:
         """Make the slots that are missing; they poll at this instant."""
@@ -225,7 +273,7 @@ class Pollers:
         again_us = self.clock.now_us + _POLL_AGAIN_US
         self.settle_empty(slot, ended_by_us)
         if slot.state is SlotState.GATHERING:  # its batch stays open
-            self._leave_line(slot)
+            self.leave_line(slot)
             self.pauses.begin(slot, self.clock.timer(again_us, self._ask_again_later, slot, priority=_WORK))
         else:
             self.line.call(slot)
@@ -265,7 +313,7 @@ class Pollers:
             self._finish(slot)
             return
         if slot.left_over:
-            closed = self._gather_left_over(slot)
+            closed = self.gatherer.take_left_over(slot)
             if slot.state is SlotState.GATHERING and self.queue.visible:
                 self.serve(at_wake=False)
             elif closed:
@@ -307,9 +355,9 @@ class Pollers:
     def _finish(self, slot: Slot) -> None:
         """Invoke what a slot of a stopped mapping still holds from its last receive, or let it go (ESM-053)."""
         if slot.left_over:
-            self._gather_left_over(slot)
+            self.gatherer.take_left_over(slot)
         if slot.state is SlotState.GATHERING:
-            self._stop_gathering(slot)
+            self.gatherer.stop(slot)
             slot.state = SlotState.INVOKING
         if slot.state is SlotState.INVOKING:
             self.clock.soon(self._attempt, slot, _WORK)
@@ -344,7 +392,7 @@ class Pollers:
         if slot.state is SlotState.POLLING:
             self.line.call(slot)
         else:
-            self._leave_line(slot)
+            self.leave_line(slot)
         self.line.catch(slot, ended_by_us)
         returns_us = max(self.clock.now_us, slot.asked_us) + self._latency_us
         limit = self._limit_of(slot)
@@ -411,7 +459,7 @@ class Pollers:
         failing = [slot for _, _, slot in (*self._waiting, *self._gathering)]
         for slot in failing:
             self.settle_empty(slot, ended_by_us)
-            self._leave_line(slot)
+            self.leave_line(slot)
         failing += [slot for slot in self.pauses.slots if slot.called]
         self._waiting.clear()
         self.waits = False
@@ -444,129 +492,24 @@ class Pollers:
                 rests = not self.queue.visible
                 slot.pause = self.pauses.time(at_us, self._ask_again_later, slot, rests=rests)
 
-    def _take(self, slot: Slot, flight: Flight) -> bool:
-        """Put what a receive returned into the batch of a slot; return whether the batch is closed."""
-        now_us = self.clock.now_us
-        if now_us >= self._ledger.border_us:
-            self._ledger.turn(now_us)
-        messages = flight.messages
-        if slot.poller is not None:
-            slot.poller.returned(now_us, sum([message.size_bytes for message in messages]))
-        count, counts, machine = len(messages), self.counts, self.machine
-        counts.polled += count
-        counts.held += count
-        if machine.phase is Phase.IDLE:
-            machine.become_active(now_us)
-        if machine.is_eager:
-            machine.note_receive(now_us)
-        if self._luck is not None and self._luck.loses_poller("after a receive"):
-            if slot.state is SlotState.GATHERING:
-                self._stop_gathering(slot)
-            counts.held -= count
-            self.queue.let_go((flight,))
-            self.lose(slot)
-            return False
-        receive_counts = [message.receive_count for message in messages]
-        if slot.state is not SlotState.GATHERING:
-            slot.terms = self.terms
-        if self.filters is not None:
-            return self._take_accepted(self.filters, slot, flight, receive_counts, now_us)
-        return self._put(slot, flight, messages, receive_counts, now_us)
+    def reads(self, queue: Queue) -> bool:
+        """Return whether receives are from this queue, and it is still there."""
+        return not self._queue_is_gone and queue is self.queue
 
-    def _put(self, slot: Slot, flight: Flight, messages: list[Message], receive_counts: list[int], now_us: int) -> bool:
-        """Put deliveries into the batch of a slot; return whether it is closed."""
-        if slot.terms.window_us or self.queue.largest_body_bytes > slot.terms.sure_bytes:
-            return self._add(slot, flight, messages, receive_counts, now_us)
-        slot.hold(flight, messages, receive_counts)
-        if slot.poller is not None:
-            self.fleet.begin_batch(slot)
-        return True
+    # ---- open batches
 
-    def lose(self, slot: Slot) -> None:
-        """Let a slot die with all it holds: that comes back by its visibility timeout, another takes its place."""
-        self.counts.held -= slot.records
-        slot.terms.queue.let_go([*slot.flights, *(flight for flight, _, _ in slot.left_over)])
-        if slot.busy_in is not None:
-            self.fleet.end_batch(slot)
-        slot.clear()
-        slot.left_over = []
-        if self.fleet.leaving and slot.leaves:
-            self.retire(slot)
-            return
-        slot.state = SlotState.RETIRED
-        self.slots -= 1
-        other = self.make_slot(slot.poller)
-        if slot.poller is not None:
-            slot.poller.slots[slot.poller.slots.index(slot)] = other
+    def close(self, slot: Slot) -> None:
+        """Invoke with a batch that was open until now."""
+        self.gatherer.stop(slot)
+        slot.state = SlotState.INVOKING
+        self.clock.soon(self._attempt, slot, _WORK)
 
-    def _take_accepted(
-        self, filters: Filters, slot: Slot, flight: Flight, receive_counts: list[int], now_us: int
-    ) -> bool:
-        """Put what a filter accepts into the batch, and delete the rest (ESM-230); return whether it is closed."""
-        kept: list[tuple[Message, int]] = []
-        rejected: list[tuple[Message, int]] = []
-        for pair in zip(flight.messages, receive_counts, strict=True):
-            (record,) = slot.terms.events.event(pair[:1], pair[1:])["Records"]
-            (kept if filters.accepts(record) else rejected).append(pair)
-        if not rejected:
-            return self._put(slot, flight, flight.messages, receive_counts, now_us)
-        self.counts.filtered += len(rejected)
-        self.counts.held -= len(rejected)
-        if kept:
-            closed = self._put(slot, flight, [message for message, _ in kept], [count for _, count in kept], now_us)
-        else:
-            closed = self._ask_again(slot)
-        # The batch comes first: what a delete makes visible may be received before the call returns.
-        self.queue.delete_batch([message for message, _ in rejected], [count for _, count in rejected])
-        if not kept and flight.live:
-            self.queue.let_go((flight,))  # a delete was lost
-        return closed
-
-    def _ask_again(self, slot: Slot) -> bool:
-        """Let a slot receive again that got nothing it may keep (ESM-231)."""
-        if slot.state is SlotState.GATHERING:
-            self._ask(slot)
-        return False
-
-    def _add(self, slot: Slot, flight: Flight, messages: list[Message], receive_counts: list[int], now_us: int) -> bool:
-        """Add deliveries to a batch, up to the payload limit; return whether it is closed."""
-        is_cut = False
-        if self.queue.largest_body_bytes > slot.terms.sure_bytes:
-            messages, receive_counts, is_cut, oversized = slot.fit(flight, messages, receive_counts)
-            if oversized:
-                self._fail_oversized(flight, oversized)
-        fill = slot.add(flight, messages, receive_counts, now_us, is_cut=is_cut)
-        if fill is Fill.NOTHING:
-            return False
-        if slot.poller is not None and slot.busy_in is None:
-            self.fleet.begin_batch(slot)
-        if fill is Fill.CLOSED:
-            if slot.state is SlotState.GATHERING:
-                self._stop_gathering(slot)
-            slot.state = SlotState.INVOKING
-            return True
-        if fill is Fill.OPENED:
-            is_quiet = self._window.mode == "low_traffic_20s" or (
-                self._luck is not None and self._luck.waits_as_on_quiet_queue()
-            )
-            slot.open_window(now_us, self._window, waits_whole=is_quiet)
-            self._time_window(slot, now_us + self.line.quiet_wait_us if is_quiet else slot.window_end_us)
-        elif slot.waits_whole:  # a new receive, which waits as long as one does
-            self._time_window(slot, now_us + self.line.quiet_wait_us)
-        self._ask(slot)
-        return False
-
-    def _time_window(self, slot: Slot, ends_us: int) -> None:
-        if slot.window_timer is not None:
-            slot.window_timer.cancel()
-        slot.window_timer = self.clock.timer(ends_us, self._on_window_end, slot, priority=_RESULT)
-
-    def _ask(self, slot: Slot) -> None:
+    def ask(self, slot: Slot) -> None:
         """Begin the next receive for a batch that is open, if one may begin."""
         if (slot.poller is None and not self._queue_is_gone) or self._may_ask(slot):
             self._begin_receive(slot)
         else:
-            self._leave_line(slot)
+            self.leave_line(slot)
 
     def _begin_receive(self, slot: Slot) -> None:
         slot.asked_us = slot.first_asked_us = self.clock.now_us
@@ -577,106 +520,12 @@ class Pollers:
         self.line.join(slot)
         self.waits = True
 
-    def _leave_line(self, slot: Slot) -> None:
+    def leave_line(self, slot: Slot) -> None:
+        """Let the receive of an open batch not be open any more."""
         self.line.leave(slot)
         self.waits = bool(self._gathering or self._waiting)
 
-    def _fail_oversized(self, flight: Flight, count: int) -> None:
-        self.counts.failed += count
-        self.counts.held -= count
-        self.queue.let_go((flight,))
-
-    def _gather_left_over(self, slot: Slot) -> bool:
-        """Begin the next batch with what was beyond the payload limit of the last; return whether it is closed."""
-        left_over, slot.left_over = slot.left_over, []
-        if slot.terms.queue is self.queue:
-            slot.terms = self.terms
-        closed = False
-        for flight, messages, receive_counts in left_over:
-            room = 0 if closed else slot.room  # for fewer than before, maybe (ESM-052)
-            if room:
-                closed = self._add(slot, flight, messages[:room], receive_counts[:room], self.clock.now_us)
-            if len(messages) > room:
-                slot.left_over.append((flight, messages[room:], receive_counts[room:]))
-        return closed
-
-    def _on_window_end(self, slot: Slot) -> None:
-        """Close a batch whose window is over (C4); where it waits for whole receives one may end before that."""
-        slot.window_timer = None
-        now_us = self.clock.now_us
-        if slot.waits_whole and now_us < slot.window_end_us:
-            self._time_window(slot, now_us + self.line.quiet_wait_us)
-            return
-        self._close(slot)
-
-    def _stop_gathering(self, slot: Slot) -> None:
-        """Take a slot out of the line of open batches; the receive that was open for it ends, empty or not at all."""
-        if not slot.asks:
-            if slot.called and slot.window_timer is None:  # what is on its way back ends with the window, too
-                self.line.end_empty(self.clock.now_us)
-            self.pauses.end(slot)
-            if slot.window_timer is not None:
-                slot.window_timer.cancel()
-                slot.window_timer = None
-            return
-        now_us = self.clock.now_us
-        if slot.poller is not None:
-            slot.poller.settle(now_us - 1)  # what ends now is the last one
-        self._leave_line(slot)
-        if slot.window_timer is None:  # the window ended: so did its last receive, empty, at this instant
-            self.line.end_with_window(slot, now_us)
-        else:
-            slot.window_timer.cancel()
-            slot.window_timer = None
-
     # ---- the end of a turn, and of a slot
-
-    def stop(self) -> None:
-        """
-        Poll no more (ESM-053).
-
-        Open receives end without a message, batches that are gathered are invoked at once, throttled ones are dropped,
-        what runs is finished. The mapping hears when no slot is left.
-        """
-        if self.machine.phase is Phase.STOPPED:
-            return
-        self.machine.stop()
-        self.cancel_head()
-        self.fleet.end()
-        for _, _, slot in self._waiting:
-            self.settle_empty(slot, self.clock.now_us)
-        ending = [slot for _, _, slot in self._waiting]
-        self._waiting.clear()
-        for _, _, slot in tuple(self._gathering):
-            self.settle_empty(slot, self.clock.now_us)
-            self._close(slot)
-        for slot in self.pauses.slots:
-            if slot.state is SlotState.GATHERING:
-                self._close(slot)
-            else:
-                self.pauses.end(slot)
-                ending.append(slot)
-        for slot in ending:
-            slot.state = SlotState.RETIRED
-        self.slots -= len(ending)
-        self.fleet.leaving = 0
-        self.invoker.drop_throttled()
-        self.waits = False
-        self.queue.detach(self)
-
-    def _close(self, slot: Slot) -> None:
-        self._stop_gathering(slot)
-        slot.state = SlotState.INVOKING
-        self.clock.soon(self._attempt, slot, _WORK)
-
-    @property
-    def is_drained(self) -> bool:
-        """Whether nothing polls, holds or runs any more."""
-        return self.machine.phase is Phase.STOPPED and not self.slots
-
-    def reads(self, queue: Queue) -> bool:
-        """Return whether receives are from this queue, and it is still there."""
-        return not self._queue_is_gone and queue is self.queue
 
     def end_turn(self, slot: Slot) -> None:
         """Let a slot go on with its next turn, or retire when there are too many (S6)."""
@@ -711,10 +560,22 @@ class Pollers:
             return
         self.machine.consider_idle()
 
-    @property
-    def all_wait(self) -> bool:
-        """Whether every slot has a receive open and holds nothing."""
-        return len(self._waiting) == self.slots
+    def lose(self, slot: Slot) -> None:
+        """Let a slot die with all it holds: that comes back by its visibility timeout, another takes its place."""
+        self.counts.held -= slot.records
+        slot.terms.queue.let_go([*slot.flights, *(flight for flight, _, _ in slot.left_over)])
+        if slot.busy_in is not None:
+            self.fleet.end_batch(slot)
+        slot.clear()
+        slot.left_over = []
+        if self.fleet.leaving and slot.leaves:
+            self.retire(slot)
+            return
+        slot.state = SlotState.RETIRED
+        self.slots -= 1
+        other = self.make_slot(slot.poller)
+        if slot.poller is not None:
+            slot.poller.slots[slot.poller.slots.index(slot)] = other
 
     # ---- slots that wait, and are too many
 
