@@ -219,6 +219,19 @@ def test_in_provisioned_mode_a_growth_tick_adds_a_poller():
         assert (world.pollers, world.machine.target) == (pollers, 10.0 * pollers)
 
 
+@pytest.mark.rule("ESM-103", "ESM-252")
+def test_a_growth_tick_adds_nothing_when_the_cap_came_down_to_the_target_before_it():
+    own = Provisioned(ProvisionedModel(growth_per_minute=1_000), 2, 4, 0)
+    world = World(cap=40, own=own)
+    world.pollers = 3
+    world.machine.set_target(30.0)
+    world.at(0, world.receive)
+    world.at(0, world.backlog)
+    world.at(0.3, lambda: world.machine.limit(30, saves_pollers=False))
+    world.run(5)
+    assert (world.pollers, world.machine.target) == (3, 30.0)
+
+
 # ---- errors and throttles
 
 
@@ -264,6 +277,20 @@ def test_attempts_of_a_period_without_failures_do_not_count_in_the_next():
     world.at(3.5, world.finish, 1, 1)
     world.run(4)
     assert world.machine.target == 12.5
+
+
+@pytest.mark.rule("ESM-160")
+def test_each_control_tick_looks_at_the_attempts_since_the_one_before():
+    """In [1, 2) the one attempt failed: the share is 1, not 1/11. Slots that are too many are looked at."""
+    world = World(initial=50)
+    world.at(0, world.receive)
+    world.at(0.5, world.finish, 10, 5)
+    world.at(1.5, world.finish, 1, 1)
+    world.run(1)
+    first, looks = world.machine.target, world.looks
+    assert (first, looks) == (pytest.approx(50 * (1 - 0.75 * 0.5**0.3)), 1)
+    world.run(2)
+    assert (world.machine.target, world.looks) == (pytest.approx(first / 4), 2)
 
 
 @pytest.mark.rule("ESM-160", "ESM-255")
