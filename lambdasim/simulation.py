@@ -27,8 +27,13 @@ from lambdasim.errors import ResponseLostError, UsageError
 from lambdasim.errors.lambda_ import InvalidParameterValueException, ResourceNotFoundException
 from lambdasim.errors.sqs import QueueDoesNotExist, RequestThrottled
 from lambdasim.esm import EsmFaults, EventSourceMapping
+from lambdasim.esm.configuration import (
+    ListEventSourceMappingsResult,
+    MappingConfiguration,
+    check_numbers,
+    refuse_others,
+)
 from lambdasim.esm.limits import MAPPING_SETTINGS, ProvisionedModel
-from lambdasim.esm.mapping import ListEventSourceMappingsResult, MappingConfiguration, check_numbers, refuse_others
 from lambdasim.faults import GROUPS, Faults, async_part, esm_part, lambda_part, sqs_part
 from lambdasim.filtering.criteria import parse_criteria
 from lambdasim.lambda_ import (

@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Final
 from lambdasim.bridges.asking import Answer, Asked, check_pattern, check_words
 from lambdasim.errors.lambda_ import InvalidParameterValueException, ResourceNotFoundException
 from lambdasim.esm import EventSourceMapping
+from lambdasim.esm.configuration import EventSourceMappingConfiguration
 from lambdasim.esm.limits import OTHER_SOURCES
-from lambdasim.esm.mapping import EventSourceMappingConfiguration
 from lambdasim.lambda_.configured import NOT_GIVEN
 from lambdasim.lambda_.names import check_qualifier, parse_reference
 

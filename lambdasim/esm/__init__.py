@@ -1,6 +1,7 @@
 """The event source mapping: joins a queue and a function."""
 
 from lambdasim.esm.advice import Finding
+from lambdasim.esm.configuration import EventSourceMappingConfiguration
 from lambdasim.esm.faults import EsmFaults
 from lambdasim.esm.limits import (
     BackoffModel,
@@ -11,7 +12,7 @@ from lambdasim.esm.limits import (
     ScalingModel,
     ThrottleRetry,
 )
-from lambdasim.esm.mapping import EventSourceMapping, EventSourceMappingConfiguration, MappingSnapshot
+from lambdasim.esm.mapping import EventSourceMapping, MappingSnapshot
 from lambdasim.esm.responses import fifo_failures
 
 __all__ = [

@@ -8,28 +8,29 @@ from typing import Any, Final
 
 from attrs import evolve, frozen
 
-from lambdasim.clock import Clock, Priority, Timer
+from lambdasim.clock import Clock, Priority
 from lambdasim.clock.meters import Ledger, Steps
 from lambdasim.errors import UsageError
 from lambdasim.errors.lambda_ import (
     InvalidParameterValueException,
     ResourceConflictException,
-    ResourceInUseException,
     ResourceNotFoundException,
 )
 from lambdasim.esm.advice import Finding, Setup, advise
+from lambdasim.esm.configuration import (
+    EVENT_COUNT,
+    Ends,
+    EventSourceMappingConfiguration,
+    MappingConfiguration,
+    check_enabled,
+    plan_configuration,
+    refuse_others,
+)
 from lambdasim.esm.faults import EsmFaults, EsmLuck
+from lambdasim.esm.lifecycle import Lifecycle
 from lambdasim.esm.limits import (
-    BATCH_SIZE_MAX,
-    BATCH_SIZE_MAX_WITHOUT_WINDOW,
     MAPPING_SETTINGS,
-    MAXIMUM_CONCURRENCY_MAX,
-    MAXIMUM_CONCURRENCY_MIN,
-    MINIMUM_POLLERS_MAX,
-    OTHER_SOURCES,
-    POLLERS_MIN,
     REPORT_BATCH_ITEM_FAILURES,
-    WINDOW_MAX_S,
     BackoffModel,
     BatchWindowModel,
     LifecycleModel,
@@ -41,28 +42,16 @@ from lambdasim.esm.limits import (
 from lambdasim.esm.pollers import Pollers
 from lambdasim.esm.slots import Terms
 from lambdasim.filtering import FilterModel, Filters
-from lambdasim.filtering.criteria import parse_criteria
 from lambdasim.lambda_ import Function
 from lambdasim.lambda_.configured import NOT_GIVEN
 from lambdasim.lambda_.names import LATEST
 from lambdasim.lambda_.tags import Tags, check_tags
 from lambdasim.lambda_.targets import Target
-from lambdasim.lambda_.version import check_range
 from lambdasim.settings import Settings
 from lambdasim.sqs import Queue
 from lambdasim.units import MICROSECONDS, Duration, seconds
 
-EVENT_COUNT: Final = "EventCount"
-_USER: Final = "USER_INITIATED"
-_LAMBDA: Final = "LAMBDA_INITIATED"
 _RESULT: Final = Priority.RESULT.value
-NUMBERS: Final = (
-    "batch_size",
-    "maximum_batching_window_in_seconds",
-    "maximum_concurrency",
-    "minimum_pollers",
-    "maximum_pollers",
-)
 
 
 @frozen(kw_only=True)
@@ -90,51 +79,6 @@ class MappingSnapshot:
     failed_invoke_event_count: int
     deleted_event_count: int
     empty_receives: int  #: receives that ended without a message
-
-
-@frozen(kw_only=True)
-class MappingConfiguration:
-    """What a mapping is told to do (ESM-020)."""
-
-    batch_size: int = 10
-    maximum_batching_window_in_seconds: int = 0
-    maximum_concurrency: int | None = None
-    minimum_pollers: int | None = None
-    maximum_pollers: int | None = None
-    function_response_types: tuple[str, ...] = ()
-    metrics: tuple[str, ...] = ()
-    patterns: tuple[str | None, ...] = ()
-    kms_key_arn: str | None = None
-
-
-@frozen(kw_only=True)
-class EventSourceMappingConfiguration:
-    """A mapping as operations answer it (ESM-040); nested members are given flat."""
-
-    uuid: str
-    event_source_mapping_arn: str
-    event_source_arn: str
-    function_arn: str  #: with the qualifier
-    batch_size: int
-    maximum_batching_window_in_seconds: int
-    function_response_types: tuple[str, ...]
-    state: str
-    state_transition_reason: str
-    last_modified_at_us: int
-    filter_criteria: Mapping[str, Any] | None
-    maximum_concurrency: int | None
-    minimum_pollers: int | None  #: of provisioned mode; None outside it
-    maximum_pollers: int | None
-    metrics: tuple[str, ...]
-    kms_key_arn: str | None
-
-
-@frozen(kw_only=True)
-class ListEventSourceMappingsResult:
-    """A page of mappings, in order of creation (ESM-035)."""
-
-    event_source_mappings: tuple[EventSourceMappingConfiguration, ...]
-    next_marker: str | None = None  #: where the next page begins; None on the last
 
 
 class EventSourceMapping:
@@ -201,13 +145,11 @@ class EventSourceMapping:
         if queue.clock is not function.clock:
             msg = f"{queue!r} and {function!r} live on two clocks; make both with the same one"
             raise UsageError(msg)
-        _check_enabled(enabled)
+        check_enabled(enabled)
         self._filter_model = settings.get(FilterModel)
         self._provisioned_model = settings.get(ProvisionedModel)
         target = function.target(qualifier)
-        configuration, filters = self._check(
-            queue,
-            target,
+        configuration, filters = plan_configuration(
             MappingConfiguration(),
             {
                 "batch_size": batch_size,
@@ -220,6 +162,9 @@ class EventSourceMapping:
                 "metrics": metrics,
                 "kms_key_arn": kms_key_arn,
             },
+            lambda: _ends_of(queue, target),
+            self._filter_model,
+            self._provisioned_model,
         )
         checked_tags = check_tags({} if tags is None else tags)
         _refuse_twin(queue, function, qualifier, siblings)
@@ -235,18 +180,11 @@ class EventSourceMapping:
         self._siblings = siblings
         self._find_function = find_function
         self._await_queue = await_queue
-        self._lifecycle = settings.get(LifecycleModel)
         identifiers = self.clock.identifiers
         series = identifiers.series("event source mapping", f"{queue.arn}/{function.arn}")
         self.uuid: str = series.text(series.next())
         self.number: int = identifiers.series("event source mapping", "").next()  #: order of creation
-        self.is_deleted: bool = False
-        self.state_transition_reason: str = _USER
         self.last_modified_at_us: int = self.clock.now_us
-        self._after_drain: Callable[[], None] | None = None
-        self._drains_until_us = 0
-        self._is_settling = False
-        self._transition: Timer | None = None
         self._filters_set = filters
         luck = EsmLuck(EsmFaults() if faults is None else faults, self.clock, self._arn, self.label)
         self._pollers = Pollers(
@@ -260,13 +198,28 @@ class EventSourceMapping:
             luck=luck if luck.is_any else None,
         )
         self._look_for_next_queue()
-        self.state = "Creating" if enabled else "Disabled"
-        if enabled:
-            self._later(self._lifecycle.creating_s, self._enable)
+        self.lifecycle = Lifecycle(
+            self.clock, settings.get(LifecycleModel), self._pollers, self._take_effect, enabled=enabled
+        )
 
     def __repr__(self) -> str:
         """Show both ends and the state."""
         return f"<event source mapping {self.queue.name} -> {self.function.name}, {self.state}>"
+
+    @property
+    def state(self) -> str:
+        """`Creating`, `Enabled`, `Updating`, `Disabling`, `Disabled`, `Enabling`, `Deleting` or `Deleted` (ESM-050)."""
+        return self.lifecycle.state
+
+    @property
+    def state_transition_reason(self) -> str:
+        """Who brought it into its state: `USER_INITIATED`, or `LAMBDA_INITIATED` (ESM-152)."""
+        return self.lifecycle.reason
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether it is gone."""
+        return self.lifecycle.is_deleted
 
     # ---- what it is told
 
@@ -304,7 +257,7 @@ class EventSourceMapping:
     @property
     def poller_limits(self) -> tuple[int, int] | None:
         """How many pollers of its own the mapping has at least and at most; None outside provisioned mode."""
-        return _poller_limits(self.configuration, self._provisioned_model)
+        return self.configuration.poller_limits(self._provisioned_model)
 
     @property
     def minimum_pollers(self) -> int | None:
@@ -319,7 +272,7 @@ class EventSourceMapping:
     @property
     def billed_poller_seconds(self) -> int:
         """Seconds of pollers of its own charged for so far, for `PriceBook.poller_cost` (ESM-256)."""
-        return self._pollers.billed_poller_seconds()
+        return self._pollers.fleet.billed_seconds()
 
     @property
     def function_response_types(self) -> tuple[str, ...]:
@@ -338,61 +291,6 @@ class EventSourceMapping:
         if not patterns:
             return None
         return {"Filters": [{} if pattern is None else {"Pattern": pattern} for pattern in patterns]}
-
-    def _check(
-        self,
-        queue: Queue,
-        target: Target,
-        before: MappingConfiguration,
-        changes: Mapping[str, Any],
-        *,
-        looks_at_times: bool = True,
-    ) -> tuple[MappingConfiguration, Filters]:
-        """
-        Return a configuration with these changes, and its filters, in the order in which AWS looks (ESM-030).
-
-        *looks_at_times*: whether it is to poll, so that the function must be done before the message comes back.
-        """
-        given = dict(changes)
-        if "filter_criteria" in given:
-            given["patterns"] = parse_criteria(given.pop("filter_criteria"))
-        numbers = {name: given[name] for name in NUMBERS if name in given}
-        check_numbers(evolve(before, **numbers), self._provisioned_model)
-        for name, allowed in (("function_response_types", REPORT_BATCH_ITEM_FAILURES), ("metrics", EVENT_COUNT)):
-            if name in given:
-                given[name] = () if given[name] is None else given[name]
-                _check_words(name, given[name], allowed)
-                given[name] = tuple(given[name])
-        after = evolve(before, **given)
-        window_s, size = after.maximum_batching_window_in_seconds, after.batch_size
-        if queue.is_fifo and window_s:
-            msg = "Batching window is not supported for FIFO queues"
-            raise InvalidParameterValueException(msg)
-        if queue.is_fifo and size > BATCH_SIZE_MAX_WITHOUT_WINDOW:
-            msg = "Batch size must not be greater than 10 for FIFO queues"
-            raise InvalidParameterValueException(msg)
-        if size > BATCH_SIZE_MAX_WITHOUT_WINDOW and not window_s:
-            msg = "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10"
-            raise InvalidParameterValueException(msg)
-        timeout = target.version.timeout  # of what is invoked, which may be another version than the newest
-        if looks_at_times and queue.visibility_timeout < timeout:
-            msg = (
-                f"Queue visibility timeout: {queue.visibility_timeout} seconds is less than Function timeout: "
-                f"{timeout} seconds"
-            )
-            raise InvalidParameterValueException(msg)
-        filters = Filters(after.patterns, source="sqs", model=self._filter_model)
-        limits = _poller_limits(after, self._provisioned_model)
-        if limits is not None and after.maximum_concurrency is not None:
-            msg = "ScalingConfig and ProvisionedPollerConfig cannot be set together."
-            raise InvalidParameterValueException(msg)
-        if limits is not None and limits[0] > limits[1]:
-            msg = "MinimumPollers must not be greater than MaximumPollers."
-            raise InvalidParameterValueException(msg)
-        if queue.config.region != target.version.function.region:
-            msg = "Event source and function must be in the same region."
-            raise InvalidParameterValueException(msg)
-        return after, filters
 
     # ---- operations
 
@@ -463,9 +361,9 @@ class EventSourceMapping:
             ValidationException, InvalidParameterValueException, ResourceConflictException: As at creation.
         """
         self._guard()
-        self._refuse_in_transition("update")
+        self.lifecycle.refuse_in_transition("update")
         if enabled is not NOT_GIVEN:
-            _check_enabled(enabled)
+            check_enabled(enabled)
         if function is not NOT_GIVEN and (not isinstance(function, Function) or function.clock is not self.clock):
             msg = f"function={function!r}: give a function of the same simulation"
             raise UsageError(msg)
@@ -485,36 +383,33 @@ class EventSourceMapping:
         named = self.qualifier if qualifier is NOT_GIVEN and function is NOT_GIVEN else qualifier
         named = None if named is NOT_GIVEN or named == LATEST else named
         is_named = function is not NOT_GIVEN or qualifier is not NOT_GIVEN
-        if "filter_criteria" in changes:
-            parse_criteria(changes["filter_criteria"])
-        before = self.configuration
-        numbers: dict[str, Any] = {name: changes[name] for name in NUMBERS if name in changes}
-        check_numbers(evolve(before, **numbers), self._provisioned_model)
-        try:
-            resolved = target.target(named)
-        except ResourceNotFoundException as error:
-            if is_named:
-                msg = "Function does not exist"
-                raise InvalidParameterValueException(msg) from error
-            resolved = self.target  # nobody asks for it here: an invoke will find it gone (ESM-152)
-        refuse_others("update_event_source_mapping", others)
-        looks_at_times = enabled is not False  # one that does harm can be switched off (ESM-031)
-        configuration, filters = self._check(self.queue, resolved, before, changes, looks_at_times=looks_at_times)
+        resolved = self.target
+
+        def look_up() -> Ends:
+            nonlocal resolved
+            try:
+                resolved = target.target(named)
+            except ResourceNotFoundException as error:
+                if is_named:
+                    msg = "Function does not exist"
+                    raise InvalidParameterValueException(msg) from error
+                # Nobody asks for it here: an invoke will find it gone (ESM-152).
+            refuse_others("update_event_source_mapping", others)
+            return _ends_of(self.queue, resolved)
+
+        configuration, filters = plan_configuration(
+            self.configuration,
+            changes,
+            look_up,
+            self._filter_model,
+            self._provisioned_model,
+            looks_at_times=enabled is not False,  # one that does harm can be switched off (ESM-031)
+        )
         _refuse_twin(self.queue, target, named, [sibling for sibling in self._siblings if sibling is not self])
-        is_on = self.state == "Enabled"
         self.function, self.qualifier, self.target = target, named, resolved
         self.configuration, self.filters = configuration, filters
         self.last_modified_at_us = self.clock.now_us
-        self.state_transition_reason = _USER
-        if enabled is not NOT_GIVEN and enabled is not is_on:
-            if enabled:
-                self.state = "Enabling"
-                self._later(self._lifecycle.enabling_s, self._enable)
-            else:
-                self._disable("Disabling", self._lifecycle.disabling_s, self._end_disabling)
-        else:
-            self.state = "Updating"
-            self._later(self._lifecycle.updating_s, self._end_updating if is_on else self._end_disabling)
+        self.lifecycle.update(None if enabled is NOT_GIVEN else enabled)
         return self.get_event_source_mapping()
 
     def delete_event_source_mapping(self) -> EventSourceMappingConfiguration:
@@ -526,9 +421,8 @@ class EventSourceMapping:
             ResourceInUseException: It is in a transition (ESM-034).
         """
         self._guard()
-        self._refuse_in_transition("delete")
-        self.state_transition_reason = _USER
-        self._disable("Deleting", self._lifecycle.deleting_s, self._end_deleting)
+        self.lifecycle.refuse_in_transition("delete")
+        self.lifecycle.delete()
         return self.get_event_source_mapping()
 
     def tag_resource(self, tags: Mapping[str, str]) -> None:
@@ -597,7 +491,7 @@ class EventSourceMapping:
             )
         )
 
-    # ---- states
+    # ---- its two ends
 
     def _look_for_next_queue(self) -> None:
         if self._await_queue is not None:
@@ -614,11 +508,6 @@ class EventSourceMapping:
         if self.is_deleted:
             msg = "The resource you requested does not exist."
             raise ResourceNotFoundException(msg)
-
-    def _refuse_in_transition(self, operation: str) -> None:
-        if self.state not in ("Enabled", "Disabled"):
-            msg = f"Cannot {operation} the event source mapping because it is in use."
-            raise ResourceInUseException(msg)
 
     def _look_up(self) -> Function:
         """Return the function of that name, which may have been deleted and made again (ESM-067)."""
@@ -642,72 +531,18 @@ class EventSourceMapping:
             self.function, self.target = function, target
         return True
 
-    def _later(self, delay: Duration, action: Callable[[], None]) -> None:
-        """End a transition after so long, as a C4 event."""
-        end_us = self.clock.now_us + seconds(delay)
-        self._transition = self.clock.timer(end_us, lambda _: action(), priority=_RESULT)
-
-    def _take_effect(self, state: str) -> None:
+    def _take_effect(self) -> None:
         """Let slots work by what is set from now on; filters that changed may follow later (FLT-019)."""
-        self.state = state
         self._pollers.reconfigure()
         if self.filters.texts == self._filters_set.texts:
             return
         self._filters_set = filters = self.filters
-        delay_us = seconds(self._filter_model.update_delay_s)
+        use_filters, delay_us = self._pollers.gatherer.use_filters, seconds(self._filter_model.update_delay_s)
         if delay_us:
             at_us = self.clock.now_us + delay_us
-            self.clock.timer(at_us, self._pollers.use_filters, filters, priority=_RESULT, background=True)
+            self.clock.timer(at_us, use_filters, filters, priority=_RESULT, background=True)
         else:
-            self._pollers.use_filters(filters)
-
-    def _enable(self) -> None:
-        """Begin to poll (S1)."""
-        self._take_effect("Enabled")
-        self._pollers.start()
-
-    def _end_updating(self) -> None:
-        self._take_effect("Enabled")
-
-    def _end_disabling(self) -> None:
-        self._take_effect("Disabled")
-
-    def _end_deleting(self) -> None:
-        self.state = "Deleted"
-        self.is_deleted = True
-
-    def _disable(self, state: str, delay: Duration, then: Callable[[], None]) -> None:
-        """Stop polling; the transition ends when the delay is over and nothing runs any more (ESM-050)."""
-        self.state = state
-        if self._transition is not None:
-            self._transition.cancel()  # Lambda stops a mapping that is `Updating` (ESM-152)
-        self._after_drain = then
-        self._drains_until_us = self.clock.now_us + seconds(delay)
-        self._pollers.stop()
-        self.clock.schedule(self._drains_until_us, lambda _: self.on_drained(), None, _RESULT)
-
-    def on_drained(self) -> None:
-        """End a transition that waited for the pollers, if its time has come."""
-        if (
-            self._after_drain is not None
-            and self.clock.now_us >= self._drains_until_us
-            and self._pollers.is_drained
-            and not self._is_settling
-        ):
-            self._is_settling = True
-            self.clock.soon(self._settle, None, _RESULT)
-
-    def _settle(self, _argument: object) -> None:
-        self._is_settling = False
-        then, self._after_drain = self._after_drain, None
-        if then is not None:
-            then()
-
-    def on_refusal(self) -> None:
-        """Take note that Lambda does not let the mapping go on (ESM-152)."""
-        if self.state in ("Enabled", "Updating"):
-            self.state_transition_reason = _LAMBDA
-            self._disable("Disabling", 0, self._end_disabling)
+            use_filters(filters)
 
     # ---- looking
 
@@ -724,48 +559,49 @@ class EventSourceMapping:
     @property
     def ledger(self) -> Ledger:
         """The published counts of events by minute."""
-        return self._pollers.ledger
+        return self._pollers.counts.ledger
 
     @property
     def provisioned_pollers(self) -> Steps:
         """The pollers of its own, by the minute: the metric `ProvisionedPollers` (ESM-280)."""
-        return self._pollers.poller_meter.steps
+        return self._pollers.fleet.meter.steps
 
     def published_in(self, minute: int, *, filtered: bool = False) -> bool:
         """Return whether counts were published in a minute; *filtered*: those of filters, so that there were some."""
-        return self._pollers.published.touches(minute) and (not filtered or self._pollers.filtering.touches(minute))
+        return self._pollers.counts.published_in(minute, filtered=filtered)
 
     def empty_receives_by_minute(self) -> dict[int, int]:
         """Return the receives that ended empty, by the minute in which each did."""
         found = Counter(self._pollers.empty_receives_by_minute())
-        for past in self._pollers.past_empty_receives_by_minute():
+        for past in self._pollers.line.past_empty_by_minute():
             found.update(past)
         return dict(sorted(found.items()))
 
     def snapshot(self) -> MappingSnapshot:
         """Return the state of this instant. Runtime: `O(slots)`."""
         pollers = self._pollers
+        machine, counts = pollers.machine, pollers.counts
         return MappingSnapshot(
             at_us=self.clock.now_us,
             state=self.state,
-            phase=pollers.phase.value,
-            target=pollers.target,
-            concurrency_limit=pollers.allowed,
+            phase=machine.phase.value,
+            target=machine.target,
+            concurrency_limit=machine.allowed,
             pollers=pollers.slots,
-            provisioned_pollers=pollers.provisioned_pollers,
+            provisioned_pollers=pollers.fleet.size,
             polling=pollers.polling,
             gathering=pollers.gathering,
-            in_flight=pollers.in_flight,
-            retrying=pollers.retrying,
-            held=pollers.held,
-            dropped=pollers.dropped,
-            duplicates=pollers.duplicates,
-            attempts=pollers.attempts,
-            polled_event_count=pollers.polled,
-            filtered_out_event_count=pollers.filtered,
-            invoked_event_count=pollers.invoked,
-            failed_invoke_event_count=pollers.failed,
-            deleted_event_count=pollers.deleted,
+            in_flight=pollers.invoker.in_flight,
+            retrying=pollers.invoker.retrying,
+            held=counts.held,
+            dropped=counts.dropped,
+            duplicates=counts.duplicates,
+            attempts=counts.attempts,
+            polled_event_count=counts.polled,
+            filtered_out_event_count=counts.filtered,
+            invoked_event_count=counts.invoked,
+            failed_invoke_event_count=counts.failed,
+            deleted_event_count=counts.deleted,
             empty_receives=pollers.empty_receives,
         )
 
@@ -793,56 +629,10 @@ def _refuse_twin(
             raise ResourceConflictException(msg)
 
 
-def _poller_limits(configuration: MappingConfiguration, model: ProvisionedModel) -> tuple[int, int] | None:
-    least, most = configuration.minimum_pollers, configuration.maximum_pollers
-    if least is None and most is None:
-        return None
-    return model.min_default if least is None else least, model.max_default if most is None else most
-
-
-def check_numbers(configuration: MappingConfiguration, pollers: ProvisionedModel) -> None:
-    """Refuse numbers out of their ranges, as AWS does before it looks at anything else (ESM-030 row 1)."""
-    check_range("batchSize", configuration.batch_size, 1, BATCH_SIZE_MAX)
-    check_range("maximumBatchingWindowInSeconds", configuration.maximum_batching_window_in_seconds, 0, WINDOW_MAX_S)
-    for name, value, least, most in (
-        (
-            "scalingConfig.maximumConcurrency",
-            configuration.maximum_concurrency,
-            MAXIMUM_CONCURRENCY_MIN,
-            MAXIMUM_CONCURRENCY_MAX,
-        ),
-        ("provisionedPollerConfig.minimumPollers", configuration.minimum_pollers, POLLERS_MIN, MINIMUM_POLLERS_MAX),
-        ("provisionedPollerConfig.maximumPollers", configuration.maximum_pollers, POLLERS_MIN, pollers.max_allowed),
-    ):
-        if value is not None:
-            check_range(name, value, least, most)
-
-
-def refuse_others(call: str, given: Mapping[str, object]) -> None:
-    """
-    Refuse parameters of other kinds of event source as AWS does, and unknown ones by name; None is not given.
-
-    Raises:
-        InvalidParameterValueException: AWS has it, and a queue does not (ESM-023).
-        UsageError: Nobody has it.
-    """
-    names = [name for name, value in given.items() if value is not None]
-    for name in names:
-        if name in OTHER_SOURCES:
-            msg = f"Unsupported {OTHER_SOURCES[name]} parameter for given event source mapping type."
-            raise InvalidParameterValueException(msg)
-    if names:
-        msg = f"{call}() has no parameter {', '.join(names)} in this version; leave it out"
-        raise UsageError(msg)
-
-
-def _check_enabled(given: object) -> None:
-    if not isinstance(given, bool):
-        msg = f"enabled={given!r}: it is True or False"
-        raise UsageError(msg)
-
-
-def _check_words(name: str, given: Sequence[str], allowed: str) -> None:
-    if isinstance(given, str) or not isinstance(given, Iterable) or any(word != allowed for word in given):
-        msg = f"{name}={given!r}: it is ({allowed!r},) or empty"
-        raise UsageError(msg)
+def _ends_of(queue: Queue, target: Target) -> Ends:
+    return Ends(
+        is_fifo=queue.is_fifo,
+        visibility_timeout=queue.visibility_timeout,
+        timeout=target.version.timeout,
+        is_one_region=queue.config.region == target.version.function.region,
+    )

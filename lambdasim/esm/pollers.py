@@ -1,20 +1,22 @@
 """
-The acting half of a mapping: slots, and the machine that makes and ends them (ESM §5 to §9).
+The slots of a mapping, and their turns: the acting half (ESM §5 to §7).
 
-A slot receives, gathers, invokes and handles the result, again and again. What is decided is decided by the pure
-functions of `batching`, `scaling` and `responses`.
+A slot receives, gathers, invokes and handles the result, again and again. Here is who receives when, and how a turn
+begins and ends; each other part of it has a module:
 
-**Slots that wait.** A slot whose receive is open and holds nothing (POLLING) stands in a heap by the start of that
-receive. Its empty receives are not simulated: their ends are start + 20 s, + 40 s …, so the start of the current one is
-arithmetic, and how many ended is taken down when the slot leaves the heap (`Beats`). Only where the end of an empty
-receive would retire the slot (S6, S7) does a background timer stand at the head of the heap.
+| module | what it has |
+|---|---|
+| `line` | which receives are open, in which order, how many ended empty: arithmetic |
+| `gatherer` | what a receive returned becomes a batch |
+| `invoker` | a batch that is closed is invoked, tried again or dropped, and deleted |
+| `machine` | how many slots there may be: phase, target and ticks |
+| `fleet` | pollers of its own, in provisioned mode |
+| `pauses` | slots that may not ask at the moment |
+| `slots` | a slot: its state and its batch |
+| `batching`, `scaling`, `responses`, `provisioned` | the pure decisions of these |
 
-**Ticks.** A growth tick matters only while messages are left that nobody waits for, a control tick only after a failed
-attempt. Each is put on the agenda then, on the grid that began with t0 (ESM-102, ESM-160).
-
-**Pauses.** A slot that may not ask stands nowhere in line: its poller is out of receives or bytes (provisioned mode),
-or the queue is gone, or a receive for its batch failed, or its receive is on its way back (`receive_latency_s`).
-`_resume` brings it back.
+**Slots that wait** stand in the line, and their empty receives are not simulated. Only where the end of an empty
+receive would retire the slot (S6, S7) does a background timer stand at the head of the line.
 
 **One turn.** receive → (gather) → attempt (C5) → invocation → end (C3) → result (C4) → next turn (C5). Where nothing
 else happens at that instant, `Clock.soon` lets the steps follow one another without the heap.
@@ -22,17 +24,13 @@ else happens at that instant, `Clock.soon` lets the steps follow one another wit
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator
-from enum import Enum
-from heapq import heapify, heappop, heappush, heapreplace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from sortedcontainers import SortedList
-
-from lambdasim.clock import Clock, Kind, Priority, Timer
-from lambdasim.clock.meters import Beats, Ledger, Spells
-from lambdasim.esm.batching import plan_cut, plan_retry, plan_window_end
+from lambdasim.clock import Clock, Priority, Timer
+from lambdasim.esm.counts import Counts
+from lambdasim.esm.fleet import Fleet
+from lambdasim.esm.gatherer import Gatherer
+from lambdasim.esm.invoker import Invoker
 from lambdasim.esm.limits import (
     BackoffModel,
     BatchWindowModel,
@@ -41,44 +39,26 @@ from lambdasim.esm.limits import (
     ScalingModel,
     ThrottleRetry,
 )
-from lambdasim.esm.provisioned import Poller, PollerMeter, Provisioned
-from lambdasim.esm.responses import FAILURE, SUCCESS, plan_response
-from lambdasim.esm.scaling import Grid, plan_backoff, plan_cap, plan_growth, plan_release, slots_of
+from lambdasim.esm.line import OpenReceives
+from lambdasim.esm.machine import Machine, Phase
+from lambdasim.esm.pauses import Pauses
+from lambdasim.esm.scaling import plan_cap
 from lambdasim.esm.slots import Slot, SlotState, Terms
-from lambdasim.lambda_ import Outcome
 from lambdasim.units import MICROSECONDS, seconds
 
 if TYPE_CHECKING:
     from lambdasim.esm.faults import EsmLuck
     from lambdasim.esm.mapping import EventSourceMapping
-    from lambdasim.filtering import Filters
-    from lambdasim.sqs import Flight, Message, Queue
+    from lambdasim.esm.provisioned import Poller
+    from lambdasim.sqs import Queue
 
 _WORK: Final = Priority.WORK.value
-_RESULT: Final = Priority.RESULT.value
 _POLL_AGAIN_US: Final = MICROSECONDS  # after a receive that failed (ESM-310)
-_SWEEP_MIN: Final = 64
 _QUEUE_GONE_US: Final = 20 * MICROSECONDS  # between receives from a queue that is not there (ESM-055)
-
-LIMIT_CHANGED: Final = Kind("concurrency limit changed", lambda mapping, target: (mapping.uuid, {"target": target}))
-DROPPED: Final = Kind(
-    "batch dropped",
-    lambda mapping, messages: (mapping.uuid, {"messages": len(messages)}),
-    lambda _, messages: messages,
-    lambda mapping, _: f"given up by the mapping to {mapping.function.name}: it comes back by its visibility timeout",
-)
-
-
-class Phase(Enum):
-    """What a mapping does (ESM-100)."""
-
-    STOPPED = "stopped"
-    IDLE = "idle"
-    ACTIVE = "active"
 
 
 class Pollers:
-    """The slots of one mapping, and the state machine that scales them."""
+    """The slots of one mapping."""
 
     def __init__(
         self,
@@ -94,216 +74,173 @@ class Pollers:
     ) -> None:
         self.mapping = mapping
         self._luck = luck
-        self._takes_turns = polling.dispatch == "round_robin"
-        self._picks = self._takes_turns or (luck is not None and luck.picks)
-        self._quiet_wait_us = seconds(window.low_traffic_wait_s, name="low_traffic_wait_s")
+        takes_turns = polling.dispatch == "round_robin"
+        self._picks = takes_turns or (luck is not None and luck.picks)
         self.clock: Clock = mapping.clock
         self.queue: Queue = mapping.queue
         self._scaling = scaling
         self._polling = polling
-        self._backoff = backoff
-        self._retry = retry
         self._window = window
         self._latency_us = seconds(polling.receive_latency_s, name="receive_latency_s")
-        self._wait_us = polling.wait_s * MICROSECONDS + self._latency_us  # from one receive to the next, if it is empty
-        self._quiet_wait_us += self._latency_us
-        self._least_wait_us = min(self._wait_us, self._quiet_wait_us)
-        self._provisioned_model = provisioned
-        self._own: Provisioned | None = None  # its pollers, in provisioned mode
-        self.poller_meter = PollerMeter()
-        self._idle_optimise_us = seconds(scaling.idle_optimise_after_s, name="idle_optimise_after_s")
-        self._control_period_us = seconds(backoff.period_s, name="period_s")
-        self._is_eager = scaling.demand == "nonempty_receive"
-        self.published = Spells()  #: when the counts of events were metrics (ESM-280)
-        self.filtering = Spells()  #: when there were filters
-        self._published_before: tuple[int, ...] = (0, 0, 0, 0, 0, 0)  # in the stretches that are over
-        self._counted_before: tuple[int, ...] = (0, 0, 0, 0, 0, 0)  # when the current one began
+        self.line: OpenReceives[Slot] = OpenReceives(
+            polling.wait_s * MICROSECONDS + self._latency_us,
+            seconds(window.low_traffic_wait_s, name="low_traffic_wait_s") + self._latency_us,
+            self._latency_us,
+            takes_turns=takes_turns,
+        )
+        self._waiting, self._gathering = self.line.waiting, self.line.gathering
+        self.pauses = Pauses(self.clock)
+        self.fleet = Fleet(self, provisioned)
+        self.machine = Machine(mapping, self, scaling, backoff, self.plan_cap())
+        self.counts = Counts(self.clock.now_us)
+        self.invoker = Invoker(self, retry, luck)
+        self.gatherer = Gatherer(self, window, luck)
+        self._attempt, self._take = self.invoker.attempt, self.gatherer.take
         self.waits = False  #: whether a receive is open
-        self.phase = Phase.STOPPED
-        self.target = 0.0  #: L
-        self.allowed = 0  #: n
         self.slots = 0  #: m
-        self.in_flight = 0  #: invocations
-        self._ceiling = 0  # of these; above the cap while slots go that were made under a higher one
-        self._waiting: list[tuple[int, int, Slot]] = []  # POLLING, a heap by start of the receive
-        self._gathering: SortedList[tuple[int, int, Slot]] = SortedList()  # GATHERING, by end of the window
-        self._asking: list[tuple[int, int, Slot]] = []  # the same by start of the receive, where slots take turns
-        self._throttled: dict[int, Slot] = {}  # RETRY_WAIT, by number
-        self._leaving = 0  # slots that end with their turn, whatever the target
-        self.generation = 0  #: of slots: another one in another mode
-        self._pausing: dict[int, Slot] = {}  # slots that may not ask, by number
-        self._rests = False  # whether pauses end in the background, since there is nothing to receive
+        self._ceiling = 0  # of invocations; above the cap while slots go that were made under a higher one
         self._queue_is_gone = False
-        self._called = 0  # messages that receives on their way back may bring
         self._next_number = 0
-        self._t0_us = 0
-        self._growth_grid: Grid | None = None
-        self._growth: Timer | None = None
-        self._control: Timer | None = None
-        self.control_end_us = 0  # of the period that the next two counters are of
-        self.attempts_finished = 0
-        self._attempts_failed = 0
-        self._demand_at_us = -1  # the growth tick for which a receive is demand, where receives are (ESM-103)
         self._head_timer: Timer | None = None
-        self._idle_timer: Timer | None = None
-        self._idle_check_due = False
-
-        self.polled = self.filtered = self.invoked = self.failed = self.deleted = 0
-        self.attempts = 0  #: invokes tried, throttled ones too
-        self.held = 0  #: records in batches, leftovers included
-        self.delete_calls = 0  #: of what was invoked, for batches
-        self.dropped = 0  #: records of batches given up
-        self.duplicates = 0  #: messages that reached the function more than once
-        self._has_warned = False
-        self._beats = Beats()
-        self._past_beats: list[Beats] = []  # on queues that are gone
-        self.ledger = Ledger(self.clock.now_us, self._published_counts)
         self._configure()
-        self.use_filters(mapping.filters)
-        self.target = float(self._initial)
-        self.allowed = self._initial
-        self._ceiling = self.cap
+        self.gatherer.use_filters(mapping.filters)
+        self._ceiling = self.machine.cap
 
     # ---- life
 
-    def _configure(self) -> None:
-        """Take over what the mapping is told to do."""
+    def _configure(self) -> bool:
+        """Take over what the mapping is told to do; return whether the economy of idle mappings goes on or off."""
         mapping = self.mapping
         self.terms = Terms(mapping, self._polling, self._window)
-        self.cap = self.plan_cap()
-        self._initial = min(self._scaling.initial, self.cap)
-        self._saves_pollers = mapping.maximum_concurrency is None and mapping.poller_limits is None
-        if mapping.publishes_event_counts is not self.published.is_on:
-            self._publish(on=mapping.publishes_event_counts)
-
-    def _publish(self, *, on: bool) -> None:
-        """Let the counts of events be metrics from now on, or no longer: they stand still then (ESM-280)."""
-        now_us = self.clock.now_us
-        self.ledger.turn(now_us)
-        if on:
-            self._counted_before = self._counters()
-        else:
-            self._published_before = self._published_counts()
-        self.published.turn(now_us, on=on)
+        saves_pollers = mapping.maximum_concurrency is None and mapping.poller_limits is None
+        is_other_economy = self.machine.limit(self.plan_cap(), saves_pollers=saves_pollers)
+        self.counts.publish(self.clock.now_us, on=mapping.publishes_event_counts)
+        return is_other_economy
 
     def plan_cap(self) -> int:
         """Return how many slots there may be by what the mapping is told to do (ESM-012, ESM-255)."""
         mapping = self.mapping
         if mapping.poller_limits is not None:
-            return mapping.poller_limits[1] * self._provisioned_model.invokes_per_poller
+            return mapping.poller_limits[1] * self.fleet.model.invokes_per_poller
         return plan_cap(self._scaling, mapping.maximum_concurrency, mapping.function.pool.account_concurrency)
 
     def reconfigure(self) -> None:
         """Work by what the mapping is told to do from now on; batches that are open go on as they began (ESM-052)."""
-        saved_pollers = self._saves_pollers
-        self._configure()
-        is_other_mode = (self._own is None) is not (self.mapping.poller_limits is None)
-        self._ceiling = self.cap + self.slots if is_other_mode else max(self.cap, self.slots)
-        if self._own is not None or self.mapping.poller_limits is not None:
-            self._reconfigure_pollers()
-            return
-        if self.target > self.cap:
-            self._set_target(float(self.cap))  # surplus slots end by S6 (ESM-109)
-        if self.phase is Phase.STOPPED:
-            return
-        is_low = not self._saves_pollers and self.target < self._initial  # only S9 may leave it so (ESM-106, ESM-110)
-        if self.phase is Phase.IDLE and (is_low or saved_pollers != self._saves_pollers):
-            if self._idle_timer is not None:
-                self._idle_timer.cancel()
-                self._idle_timer = None
-            self._set_target(float(self._initial))
-            self._make_slots()
-            self._time_economy()
-        self._notice_demand()
-        self._time_head()
-
-    def use_filters(self, filters: Filters) -> None:
-        """Let these decide about what is received from now on."""
-        self.filters: Filters | None = filters or None
-        self.filtering.turn(self.clock.now_us, on=bool(filters))
+        is_other_economy = self._configure()
+        machine, limits = self.machine, self.mapping.poller_limits
+        is_other_mode = (machine.own is None) is not (limits is None)
+        self._ceiling = machine.cap + self.slots if is_other_mode else max(machine.cap, self.slots)
+        if machine.own is not None or limits is not None:
+            self.fleet.reconfigure(limits)
+        else:
+            machine.reconfigure(is_other_economy=is_other_economy)
 
     def start(self) -> None:
         """Begin to poll (S1)."""
-        self.phase = Phase.IDLE
+        self.machine.start()
         self._queue_is_gone = self.queue._is_deleted
         if not self._queue_is_gone:
             self.queue.attach(self)
         if self.mapping.poller_limits is None:
-            self._begin_growing()
+            self.machine.begin_growing()
         else:
-            self._provision(self.mapping.poller_limits)
+            self.fleet.begin(self.mapping.poller_limits)
 
-    def _begin_growing(self) -> None:
-        """Make the first slots, and save some of them after a long idle time."""
-        self._set_target(float(self._initial))
-        self._make_slots()
-        if self.phase is Phase.IDLE:
-            self._time_economy()
+    def stop(self) -> None:
+        """
+        Poll no more (ESM-053).
 
-    def _make_slots(self) -> None:
+        Open receives end without a message, batches that are gathered are invoked at once, throttled ones are dropped,
+        what runs is finished. The mapping hears when no slot is left.
+        """
+        if self.machine.phase is Phase.STOPPED:
+            return
+        self.machine.stop()
+        self.cancel_head()
+        self.fleet.end()
+        for _, _, slot in self._waiting:
+            self.settle_empty(slot, self.clock.now_us)
+        ending = [slot for _, _, slot in self._waiting]
+        self._waiting.clear()
+        for _, _, slot in tuple(self._gathering):
+            self.settle_empty(slot, self.clock.now_us)
+            self.close(slot)
+        for slot in self.pauses.slots:
+            if slot.state is SlotState.GATHERING:
+                self.close(slot)
+            else:
+                self.pauses.end(slot)
+                ending.append(slot)
+        for slot in ending:
+            slot.state = SlotState.RETIRED
+        self.slots -= len(ending)
+        self.fleet.leaving = 0
+        self.invoker.drop_throttled()
+        self.waits = False
+        self.queue.detach(self)
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether nothing polls, holds or runs any more."""
+        return self.machine.phase is Phase.STOPPED and not self.slots
+
+    # ---- what the machine asks for (see `lambdasim.esm.machine.Crew`)
+
+    @property
+    def all_wait(self) -> bool:
+        """Whether every slot has a receive open and holds nothing."""
+        return len(self._waiting) == self.slots
+
+    def make_slots(self) -> None:
         """Make the slots that are missing; they poll at this instant."""
-        for _ in range(self.slots - self._leaving, self.allowed):
-            self._make_slot(None)
+        for _ in range(self.slots - self.fleet.leaving, self.machine.allowed):
+            self.make_slot(None)
 
-    def _make_slot(self, poller: Poller | None) -> Slot:
+    def add_poller(self) -> None:
+        """Make another poller with its slots, in provisioned mode."""
+        self.fleet.grow()
+
+    def make_slot(self, poller: Poller | None) -> Slot:
+        """Make a slot, of a poller in provisioned mode; it polls at this instant."""
         self._next_number += 1
         self.slots += 1
         slot = Slot(self, self._next_number, poller)
         self.clock.soon(self._turn, slot, _WORK)
         return slot
 
-    def _set_target(self, target: float) -> None:
-        if target != self.target:
-            self.target = target
-            self.allowed = slots_of(target)
-            if self.clock.trace.active:
-                self.clock.trace.add((self.clock.now_us, LIMIT_CHANGED, self.mapping, target))
-
     # ---- waiting for messages: what the queue asks (see `lambdasim.sqs.line.Consumer`)
 
     def waiting_since(self, *, at_wake: bool) -> tuple[int, int] | None:
         """Return the start of the receive that has been open longest."""
-        self._advance(at_wake=at_wake)
-        starts = [self._waiting[0][:2]] if self._waiting else []
-        ended_by_us = self.clock.now_us - at_wake
-        starts += [(self._asked_us(slot, ended_by_us), slot.asked_number) for _, _, slot in self._gathering]
-        return min(starts, default=None)
-
-    def _asked_us(self, slot: Slot, ended_by_us: int) -> int:
-        """Return the start of the receive that is open for a batch."""
-        wait_us = self.wait_of(slot)
-        return slot.asked_us + max(0, ended_by_us - slot.asked_us) // wait_us * wait_us
-
-    def wait_of(self, slot: Slot) -> int:
-        """Return how long a slot waits from one receive to the next, if it is empty."""
-        return self._quiet_wait_us if slot.waits_whole else self._wait_us
+        return self.line.since(self.clock.now_us - at_wake)
 
     def serve(self, *, at_wake: bool) -> bool:
         """Receive in a row: slots with an open batch first, then those that wait longest (ESM-083)."""
-        queue, waiting, gathering = self.queue, self._waiting, self._gathering
-        now_us, least_wait_us = self.clock.now_us, self._least_wait_us
+        queue, line, waiting, gathering = self.queue, self.line, self._waiting, self._gathering
+        now_us, least_wait_us = self.clock.now_us, line.least_wait_us
+        ended_by_us = now_us - at_wake
         if waiting and waiting[0][0] + least_wait_us <= now_us:
-            self._advance(at_wake=at_wake)
+            line.advance(ended_by_us)
         served = False
         while queue.visible and (gathering or waiting):
-            slot = self._pick(at_wake=at_wake) if self._picks else gathering[0][2] if gathering else waiting[0][2]
+            slot = self._pick(ended_by_us) if self._picks else gathering[0][2] if gathering else waiting[0][2]
             if self._luck is not None and self._luck.fails_poll():
-                self._fail_poll(slot, at_wake=at_wake)
+                self._fail_poll(slot, ended_by_us)
                 served = True  # somebody else may be next in line
                 continue
             if self._latency_us:
-                if queue.visible <= self._called:
+                if queue.visible <= self.pauses.called:
                     break
-                self._call(self._first_open(slot, at_wake=at_wake), at_wake=at_wake)
+                self._call(self._first_open(slot, ended_by_us), ended_by_us)
                 continue
             flight = queue.take(self._limit_of(slot))
             if flight is None:
                 break
             served = True
             if slot.state is SlotState.POLLING:
-                self._call_from_line(slot)
+                line.call(slot)
             if slot.first_asked_us + least_wait_us <= now_us:
-                self._settle_empty(slot, at_wake=at_wake)
+                self.settle_empty(slot, ended_by_us)
             self._go_on(slot, closed=self._take(slot, flight))
         self.waits = bool(gathering or waiting)
         return served
@@ -313,144 +250,70 @@ class Pollers:
         if closed:
             self.clock.soon(self._attempt, slot, _WORK)
         elif slot.state is SlotState.POLLING:
-            if self._leaving and slot.leaves:
-                self._retire(slot)
+            if self.fleet.leaving and slot.leaves:
+                self.retire(slot)
             elif self._may_ask(slot):
                 self._wait(slot)
 
     def _limit_of(self, slot: Slot) -> int:
         """Return how many messages a receive of this slot asks for."""
-        if slot.state is SlotState.GATHERING:
-            limit = min(slot.terms.per_receive, slot.terms.batch_size - len(slot.messages))
-        else:
-            limit = self.terms.per_receive
+        is_open = slot.state is SlotState.GATHERING
+        limit = min(slot.terms.per_receive, slot.room) if is_open else self.terms.per_receive
         return limit if self._luck is None else self._luck.limit(limit, self.queue.visible)
 
-    def _pick(self, *, at_wake: bool) -> Slot:
+    def _pick(self, ended_by_us: int) -> Slot:
         """Return the slot that gets the next receive, where that is not the usual one (ESM-084)."""
-        ended_by_us = self.clock.now_us - at_wake
         if self._luck is None or not self._luck.picks:
-            return self._longest_asking(ended_by_us)
-        open_ones = [slot for _, _, slot in self._gathering]
-        others = [slot for _, _, slot in sorted(self._waiting, key=lambda entry: entry[:2])]
-        slots = [*open_ones, *others]
-        if self._takes_turns:
-            slots.sort(key=lambda slot: (self._asked_us(slot, ended_by_us), slot.asked_number))
+            return self.line.longest(ended_by_us)
+        slots = self.line.in_order(ended_by_us)
         return slots[self._luck.pick([slot.number for slot in slots])]
 
-    def _longest_asking(self, ended_by_us: int) -> Slot:
-        """Return the slot whose receive has been open longest, with an open batch or without. Runtime: `O(log n)`."""
-        waiting, asking = self._waiting, self._asking
-        while asking:
-            asked_us, number, slot = asking[0]
-            current_us = self._asked_us(slot, ended_by_us)
-            if not _is_current(asking[0]):
-                heappop(asking)
-            elif current_us > asked_us:
-                heapreplace(asking, (current_us, number, slot))
-            elif waiting and waiting[0][:2] < (asked_us, number):
-                break
-            else:
-                return slot
-        return waiting[0][2]
-
-    def _call_from_line(self, slot: Slot) -> None:
-        """Take a slot that waits out of the line."""
-        waiting = self._waiting
-        if waiting[0][2] is slot:
-            heappop(waiting)
-        else:
-            waiting.remove((slot.asked_us, slot.asked_number, slot))
-            heapify(waiting)
-
-    def _fail_poll(self, slot: Slot, *, at_wake: bool) -> None:
+    def _fail_poll(self, slot: Slot, ended_by_us: int) -> None:
         """Let the open receive of a slot fail; it asks again after a while (`esm.poll_error`)."""
         again_us = self.clock.now_us + _POLL_AGAIN_US
-        self._settle_empty(slot, at_wake=at_wake)
+        self.settle_empty(slot, ended_by_us)
         if slot.state is SlotState.GATHERING:  # its batch stays open
-            self._leave_line(slot)
-            self._pausing[slot.number] = slot
-            slot.pause = self.clock.timer(again_us, self._ask_again_later, slot, priority=_WORK)
+            self.leave_line(slot)
+            self.pauses.begin(slot, self.clock.timer(again_us, self._ask_again_later, slot, priority=_WORK))
         else:
-            self._call_from_line(slot)
+            self.line.call(slot)
             slot.state = SlotState.TURNING
             self.clock.schedule(again_us, self._turn, slot, _WORK)
 
     def notice_backlog(self) -> None:
         """Messages are left that nobody waits for: the next growth tick will find demand (ESM-103)."""
-        if self._rests:
-            self._bring_pauses_forward()
-        self._await_growth()
-
-    def _await_growth(self) -> None:
-        """See to it that the next growth tick comes, where there is room to grow."""
-        if self._growth is None and self.target < self.cap and self.phase is Phase.ACTIVE:
-            self._time_growth(inclusive=not self.clock.has_passed(Priority.GROWTH.value, self.mapping.number))
-
-    def _notice_demand(self) -> None:
-        """Let the target, which is below the cap again, grow with the demand that there is already (ESM-103)."""
-        if self._demand_at_us >= self.clock.now_us if self._is_eager else self.queue.visible:
-            self._await_growth()
+        if self.pauses.rests:
+            self.pauses.bring_forward()
+        self.machine.notice_backlog()
 
     def count_empty_receives(self) -> int:
         """Return how many receives from this queue have ended empty by now (ESM-082, ESM-290)."""
-        ended_by_us, wait_us = self._ended_by_us(), self._wait_us
-        open_now = sum(max(0, ended_by_us - slot.first_asked_us) // wait_us for _, _, slot in self._waiting)
-        for _, _, slot in self._gathering:
-            open_now += max(0, ended_by_us - slot.first_asked_us) // self.wait_of(slot)
-        return self._beats.total + open_now
+        return self.line.count_empty(self.ended_by_us())
 
     @property
     def empty_receives(self) -> int:
         """Receives that have ended empty, on this queue and on those of its name before."""
-        return self.count_empty_receives() + sum(beats.total for beats in self._past_beats)
-
-    def past_empty_receives_by_minute(self) -> Iterator[dict[int, int]]:
-        """Yield those on each queue that is gone, by the minute in which each ended."""
-        return (beats.minutes(()) for beats in self._past_beats)
+        return self.count_empty_receives() + self.line.count_past_empty()
 
     def empty_receives_by_minute(self) -> dict[int, int]:
         """Return the empty receives from this queue by the minute in which each ended. Runtime: `O(minutes)`."""
-        ended_by_us = self._ended_by_us()
-        still_open = []
-        for _, _, slot in (*self._waiting, *self._gathering):
-            wait_us = self.wait_of(slot)
-            times = max(0, ended_by_us - slot.first_asked_us) // wait_us
-            still_open.append((slot.first_asked_us + wait_us, wait_us, times))
-        return self._beats.minutes(still_open)
+        return self.line.empty_by_minute(self.ended_by_us())
 
-    def _advance(self, *, at_wake: bool) -> None:
-        """
-        Bring the heap of waiting slots up to now: a slot whose receive ended empty has begun another.
-
-        *at_wake*: in C2 a receive that ends at this very instant is still open (SQS-004). Runtime: `O(log n)` for each
-        slot whose receive ended.
-        """
-        waiting, wait_us = self._waiting, self._wait_us
-        ended_by_us = self.clock.now_us - (1 if at_wake else 0)
-        while waiting and waiting[0][0] + wait_us <= ended_by_us:
-            asked_us, number, slot = waiting[0]
-            slot.asked_us = asked_us + (ended_by_us - asked_us) // wait_us * wait_us
-            heapreplace(waiting, (slot.asked_us, number, slot))
-
-    def _settle_empty(self, slot: Slot, *, at_wake: bool) -> None:
+    def settle_empty(self, slot: Slot, ended_by_us: int) -> None:
         """Take down the receives of a slot that ended empty before the one that returned something."""
         if slot.poller is not None:
-            slot.poller.settle(self._ended_by_us())
-        ended_by_us, wait_us = self.clock.now_us - (1 if at_wake else 0), self.wait_of(slot)
-        times = (ended_by_us - slot.first_asked_us) // wait_us
-        if times > 0:
-            self._beats.add(slot.first_asked_us + wait_us, wait_us, times)
+            slot.poller.settle(self.ended_by_us())
+        self.line.settle(slot, ended_by_us)
 
     # ---- one turn
 
     def _turn(self, slot: Slot) -> None:
         """Begin a turn (C5): receive what is there, or wait in line."""
-        if self.phase is Phase.STOPPED:
+        if self.machine.phase is Phase.STOPPED:
             self._finish(slot)
             return
         if slot.left_over:
-            closed = self._gather_left_over(slot)
+            closed = self.gatherer.take_left_over(slot)
             if slot.state is SlotState.GATHERING and self.queue.visible:
                 self.serve(at_wake=False)
             elif closed:
@@ -459,8 +322,8 @@ class Pollers:
                 if self.queue.visible:
                     self.notice_backlog()
                 return
-        elif self._leaving and slot.leaves:
-            self._retire(slot)
+        elif self.fleet.leaving and slot.leaves:
+            self.retire(slot)
             return
         if self._luck is not None and self.queue.visible and self._luck.fails_poll():
             self.clock.schedule(self.clock.now_us + _POLL_AGAIN_US, self._turn, slot, _WORK)
@@ -484,91 +347,74 @@ class Pollers:
             self.notice_backlog()
         if closed and slot.state is SlotState.INVOKING:
             self.clock.soon(self._attempt, slot, _WORK)
-        elif slot.state is SlotState.TURNING and slot.number not in self._pausing:
+        elif slot.state is SlotState.TURNING and slot not in self.pauses:
             self._wait(slot)
-            if self._latency_us and queue.visible > self._called:
+            if self._latency_us and queue.visible > self.pauses.called:
                 self.serve(at_wake=False)
 
     def _finish(self, slot: Slot) -> None:
         """Invoke what a slot of a stopped mapping still holds from its last receive, or let it go (ESM-053)."""
         if slot.left_over:
-            self._gather_left_over(slot)
+            self.gatherer.take_left_over(slot)
         if slot.state is SlotState.GATHERING:
-            self._stop_gathering(slot)
+            self.gatherer.stop(slot)
             slot.state = SlotState.INVOKING
         if slot.state is SlotState.INVOKING:
             self.clock.soon(self._attempt, slot, _WORK)
         else:
-            self._retire(slot)
+            self.retire(slot)
 
     def _wait(self, slot: Slot) -> None:
         """Stand in line with an open receive."""
-        if self.phase is Phase.STOPPED:  # by whoever heard of a delete
-            self._retire(slot)
+        if self.machine.phase is Phase.STOPPED:  # by whoever heard of a delete
+            self.retire(slot)
             return
-        slot.state, slot.waits_whole = SlotState.POLLING, False
-        slot.asked_us = slot.first_asked_us = now_us = self.clock.now_us
-        slot.asked_number = number = self.clock.count()
-        heappush(self._waiting, (now_us, number, slot))
+        slot.state = SlotState.POLLING
+        self.line.begin(slot, self.clock.now_us, self.clock.count())
         self.waits = True
-        if len(self._waiting) == self.slots and self.phase is Phase.ACTIVE:
-            self._consider_idle()
-        if self._head_timer is None and (self.slots > self.allowed or self.slots > self._initial):
-            self._time_head()
+        machine = self.machine
+        if len(self._waiting) == self.slots and machine.phase is Phase.ACTIVE:
+            machine.consider_idle()
+        if self._head_timer is None and (self.slots > machine.allowed or self.slots > machine.initial):
+            self.time_head()
 
     # ---- receives that take time (ESM-092)
 
-    def _first_open(self, slot: Slot, *, at_wake: bool) -> Slot:
+    def _first_open(self, slot: Slot, ended_by_us: int) -> Slot:
         """Return the slot that gets what is there: one whose receive is not on its way back, if there is such."""
-        ended_by_us = self.clock.now_us - at_wake
-        others = () if self._picks else (*self._gathering, *sorted(self._waiting, key=lambda entry: entry[:2]))
-        for other in (slot, *(entry[2] for entry in others)):
-            wait_us = self.wait_of(other)
-            if max(0, ended_by_us - other.first_asked_us) % wait_us < wait_us - self._latency_us:
-                return other
-        return slot
+        others = () if self._picks else self.line.in_order(ended_by_us)
+        return next((other for other in (slot, *others) if self.line.returns_in_time(other, ended_by_us)), slot)
 
-    def _call(self, slot: Slot, *, at_wake: bool) -> None:
+    def _call(self, slot: Slot, ended_by_us: int) -> None:
         """Let the open receive of a slot return with what there is when it returns."""
-        now_us, wait_us = self.clock.now_us, self.wait_of(slot)
-        ended_by_us = now_us - at_wake
         if slot.poller is not None:
             slot.poller.settle(ended_by_us)
-        times = max(0, ended_by_us - slot.first_asked_us) // wait_us
-        asked_us = slot.first_asked_us + times * wait_us
-        if ended_by_us - asked_us >= wait_us - self._latency_us:  # that one is on its way back without a message
-            times += 1
-            asked_us += wait_us
-        if times:
-            self._beats.add(slot.first_asked_us + wait_us, wait_us, times)
         if slot.state is SlotState.POLLING:
-            self._call_from_line(slot)
+            self.line.call(slot)
         else:
-            self._leave_line(slot)
-        slot.asked_us = slot.first_asked_us = asked_us
-        slot.called = self._limit_of(slot)
-        self._called += slot.called
-        self._pausing[slot.number] = slot
-        returns_us = max(now_us, asked_us) + self._latency_us
-        slot.pause = self.clock.timer(returns_us, self._on_return, slot, priority=_WORK)
+            self.leave_line(slot)
+        self.line.catch(slot, ended_by_us)
+        returns_us = max(self.clock.now_us, slot.asked_us) + self._latency_us
+        limit = self._limit_of(slot)
+        self.pauses.call(slot, limit, self.clock.timer(returns_us, self._on_return, slot, priority=_WORK))
 
     def _on_return(self, slot: Slot) -> None:
         """Take what is there now; without anything the receive goes on to wait (C5)."""
         if slot.poller is not None:
             slot.poller.settle(self.clock.now_us)
-        self._end_pause(slot)
+        self.pauses.end(slot)
         flight = self.queue.take(self._limit_of(slot)) if self.queue.visible else None
         if flight is not None:
             self._go_on(slot, closed=self._take(slot, flight))
         elif slot.state is SlotState.GATHERING:
             self._join_line(slot)
         else:
-            heappush(self._waiting, (slot.asked_us, slot.asked_number, slot))
+            self.line.resume(slot)
             self.waits = True
-            if self._leaving and slot.leaves:
-                self._time_last_end(slot)
-            self._consider_idle()
-        if flight is not None and self.queue.visible > self._called:
+            if self.fleet.leaving and slot.leaves:
+                self.fleet.time_last_end(slot)
+            self.machine.consider_idle()
+        if flight is not None and self.queue.visible > self.pauses.called:
             self.serve(at_wake=False)
         if self.queue.visible:
             self.notice_backlog()
@@ -580,44 +426,15 @@ class Pollers:
         if self._queue_is_gone:
             self._stray(slot)
             return False
-        poller = slot.poller
-        if poller is None:
-            return True
-        now_us = self.clock.now_us
-        poller.settle(self._ended_by_us())
-        if not poller.held_up and poller.ready_at_us(now_us) <= now_us:
-            poller.begin_receive(now_us)
-            return True
-        slot.state = SlotState.GATHERING if slot.messages else SlotState.TURNING
-        self._pausing[slot.number] = slot
-        poller.held_up.append(slot)
-        self._time_held_up(poller)
-        return False
-
-    def _time_held_up(self, poller: Poller) -> None:
-        if poller.timer is None and poller.held_up:
-            ready_us = poller.ready_at_us(self.clock.now_us)
-            poller.timer = self._time_pause(ready_us, self._resume_held_up, poller)
-
-    def _resume_held_up(self, poller: Poller) -> None:
-        """Let the slots of a poller ask that may by now, those first that have waited longest (C5)."""
-        poller.timer = None
-        now_us = self.clock.now_us
-        poller.settle(now_us)
-        while poller.held_up and poller.ready_at_us(now_us) <= now_us:
-            slot = poller.held_up.popleft()
-            poller.begin_receive(now_us)
-            self._end_pause(slot)
-            self._resume(slot)
-        self._time_held_up(poller)
+        return slot.poller is None or self.fleet.admits(slot, slot.poller)
 
     def _ask_again_later(self, slot: Slot) -> None:
         """Let a slot ask that has paused, if it may (C5)."""
-        self._end_pause(slot)
+        self.pauses.end(slot)
         if self._may_ask(slot):
-            self._resume(slot)
+            self.resume(slot)
 
-    def _resume(self, slot: Slot) -> None:
+    def resume(self, slot: Slot) -> None:
         """Begin the receive that a slot has paused for."""
         if self._queue_is_gone:
             self._stray(slot)
@@ -629,44 +446,7 @@ class Pollers:
         else:
             self._receive(slot)
 
-    def _end_pause(self, slot: Slot) -> None:
-        """Take a slot out of those that pause."""
-        if self._pausing.pop(slot.number, None) is None:
-            return
-        if slot.pause is not None:
-            slot.pause.cancel()
-            slot.pause = None
-        self._called -= slot.called
-        slot.called = 0
-        poller = slot.poller
-        if poller is not None and slot in poller.held_up:
-            poller.held_up.remove(slot)
-            if not poller.held_up and poller.timer is not None:
-                poller.timer.cancel()
-                poller.timer = None
-
-    def _time_pause(self, at_us: int, action: Callable[[Any], None], argument: object) -> Timer:
-        """End a pause then; nobody waits for that while there is nothing to receive (ESM-082)."""
-        rests = not self.queue.visible
-        self._rests = self._rests or rests
-        return self.clock.timer(at_us, action, argument, priority=_WORK, background=rests)
-
-    def _bring_pauses_forward(self) -> None:
-        """See to it that pauses end also where nothing else is waited for: there is something to receive now."""
-        self._rests = False
-        for slot in self._pausing.values():
-            slot.pause = self._in_foreground(slot.pause)
-            if slot.poller is not None:
-                slot.poller.timer = self._in_foreground(slot.poller.timer)
-
-    def _in_foreground(self, timer: Timer | None) -> Timer | None:
-        if timer is None or timer.action is None or not timer.background:
-            return timer
-        moved = self.clock.timer(timer.at_us, timer.action, timer.argument, priority=_WORK)
-        timer.cancel()
-        return moved
-
-    def _ended_by_us(self) -> int:
+    def ended_by_us(self) -> int:
         """Return up to when receives have ended that end by themselves: in C1 and C2 those of now are still open."""
         return self.clock.now_us - (not self.clock.has_passed(Priority.POLL_END.value))
 
@@ -675,179 +455,61 @@ class Pollers:
     def queue_is_gone(self) -> None:
         """Let receives fail: each slot tries again every 20 seconds."""
         self._queue_is_gone = True
-        at_wake = not self.clock.has_passed(Priority.POLL_END.value)
+        ended_by_us = self.ended_by_us()
         failing = [slot for _, _, slot in (*self._waiting, *self._gathering)]
         for slot in failing:
-            self._settle_empty(slot, at_wake=at_wake)
-            self._leave_line(slot)
-        failing += [slot for slot in self._pausing.values() if slot.called]
+            self.settle_empty(slot, ended_by_us)
+            self.leave_line(slot)
+        failing += [slot for slot in self.pauses.slots if slot.called]
         self._waiting.clear()
         self.waits = False
         for slot in failing:
-            self._end_pause(slot)
+            self.pauses.end(slot)
             self._stray(slot)
 
     def _stray(self, slot: Slot) -> None:
         """Take down when a receive of a slot failed, because there is no queue."""
         slot.state = SlotState.GATHERING if slot.messages else SlotState.TURNING
         if slot.leaves and slot.state is SlotState.TURNING:
-            self._retire(slot)
+            self.retire(slot)
             return
         slot.asked_us = self.clock.now_us
-        self._pausing[slot.number] = slot
+        self.pauses.begin(slot)
 
     def meet(self, ready_at_us: int) -> None:
         """Receive from the queue that the mapping has now, each slot when it tries again."""
         self._queue_is_gone = False
         self.queue = self.mapping.queue
-        self._past_beats.append(self._beats)
-        self._beats = Beats()
+        self.line.enter_queue()
         self.terms = Terms(self.mapping, self._polling, self._window)
-        if self.phase is Phase.STOPPED:
+        if self.machine.phase is Phase.STOPPED:
             return
         self.queue.attach(self)
-        for slot in self._pausing.values():
+        for slot in self.pauses.slots:
             if slot.pause is None and (slot.poller is None or slot not in slot.poller.held_up):
                 tries = (ready_at_us - slot.asked_us) // _QUEUE_GONE_US + 1
                 at_us = slot.asked_us + tries * _QUEUE_GONE_US
-                slot.pause = self._time_pause(at_us, self._ask_again_later, slot)
+                rests = not self.queue.visible
+                slot.pause = self.pauses.time(at_us, self._ask_again_later, slot, rests=rests)
 
-    def _take(self, slot: Slot, flight: Flight) -> bool:
-        """Put what a receive returned into the batch of a slot; return whether the batch is closed."""
-        now_us = self.clock.now_us
-        if now_us >= self.ledger.border_us:
-            self.ledger.turn(now_us)
-        messages = flight.messages
-        if slot.poller is not None:
-            slot.poller.returned(now_us, sum([message.size_bytes for message in messages]))
-        count = len(messages)
-        self.polled += count
-        self.held += count
-        if self.phase is Phase.IDLE:
-            self._become_active(now_us)
-        if self._is_eager:
-            self._note_demand(now_us)
-        if self._luck is not None and self._luck.loses_poller("after a receive", flight.messages):
-            if slot.state is SlotState.GATHERING:
-                self._stop_gathering(slot)
-            self.held -= count
-            self.queue.let_go((flight,))
-            self._lose(slot)
-            return False
-        receive_counts = [message.receive_count for message in messages]
-        if slot.state is not SlotState.GATHERING:
-            slot.terms = self.terms
-        if self.filters is not None:
-            return self._take_accepted(self.filters, slot, flight, receive_counts, now_us)
-        return self._put(slot, flight, messages, receive_counts, now_us)
+    def reads(self, queue: Queue) -> bool:
+        """Return whether receives are from this queue, and it is still there."""
+        return not self._queue_is_gone and queue is self.queue
 
-    def _put(self, slot: Slot, flight: Flight, messages: list[Message], receive_counts: list[int], now_us: int) -> bool:
-        """Put deliveries into the batch of a slot; return whether it is closed."""
-        if slot.terms.window_us or self.queue.largest_body_bytes > slot.terms.sure_bytes:
-            return self._add(slot, flight, messages, receive_counts, now_us)
-        slot.messages = messages
-        slot.receive_counts = receive_counts
-        slot.flights = [flight]
-        slot.deadline_us = flight.deadline_us
+    # ---- open batches
+
+    def close(self, slot: Slot) -> None:
+        """Invoke with a batch that was open until now."""
+        self.gatherer.stop(slot)
         slot.state = SlotState.INVOKING
-        if slot.poller is not None:
-            self._begin_batch(slot)
-        return True
+        self.clock.soon(self._attempt, slot, _WORK)
 
-    def _lose(self, slot: Slot) -> None:
-        """Let a slot die with all it holds: that comes back by its visibility timeout, another takes its place."""
-        self.held -= len(slot.messages) + sum(len(messages) for _, messages, _ in slot.left_over)
-        slot.terms.queue.let_go([*slot.flights, *(flight for flight, _, _ in slot.left_over)])
-        if slot.busy_in is not None:
-            self._end_batch(slot)
-        slot.messages, slot.receive_counts, slot.flights, slot.left_over = [], [], [], []
-        if self._leaving and slot.leaves:
-            self._retire(slot)
-            return
-        slot.state = SlotState.RETIRED
-        self.slots -= 1
-        other = self._make_slot(slot.poller)
-        if slot.poller is not None:
-            slot.poller.slots[slot.poller.slots.index(slot)] = other
-
-    def _take_accepted(
-        self, filters: Filters, slot: Slot, flight: Flight, receive_counts: list[int], now_us: int
-    ) -> bool:
-        """Put what a filter accepts into the batch, and delete the rest (ESM-230); return whether it is closed."""
-        kept: list[tuple[Message, int]] = []
-        rejected: list[tuple[Message, int]] = []
-        for pair in zip(flight.messages, receive_counts, strict=True):
-            (record,) = slot.terms.events.event(pair[:1], pair[1:])["Records"]
-            (kept if filters.accepts(record) else rejected).append(pair)
-        if not rejected:
-            return self._put(slot, flight, flight.messages, receive_counts, now_us)
-        self.filtered += len(rejected)
-        self.held -= len(rejected)
-        if kept:
-            closed = self._put(slot, flight, [message for message, _ in kept], [count for _, count in kept], now_us)
-        else:
-            closed = self._ask_again(slot)
-        # The batch comes first: what a delete makes visible may be received before the call returns.
-        self.queue.delete_batch([message for message, _ in rejected], [count for _, count in rejected])
-        if not kept and flight.live:
-            self.queue.let_go((flight,))  # a delete was lost
-        return closed
-
-    def _ask_again(self, slot: Slot) -> bool:
-        """Let a slot receive again that got nothing it may keep (ESM-231)."""
-        if slot.state is SlotState.GATHERING:
-            self._ask(slot)
-        return False
-
-    def _add(self, slot: Slot, flight: Flight, messages: list[Message], receive_counts: list[int], now_us: int) -> bool:
-        """Add deliveries to a batch, up to the payload limit; return whether it is closed."""
-        is_cut = False
-        terms = slot.terms
-        if self.queue.largest_body_bytes > terms.sure_bytes:
-            messages, receive_counts, is_cut = self._cut(slot, flight, messages, receive_counts)
-            if not messages and not slot.messages:
-                return False  # nothing but records too large for any event
-        opens = not slot.messages
-        if opens and messages:
-            slot.messages = messages[:] if terms.window_us else messages  # others may join a copy only
-            slot.receive_counts = receive_counts
-            slot.flights = [flight]
-            slot.deadline_us = flight.deadline_us
-            if slot.poller is not None:
-                self._begin_batch(slot)
-        elif messages:
-            slot.messages += messages
-            slot.receive_counts += receive_counts
-            slot.flights.append(flight)
-            slot.deadline_us = min(slot.deadline_us, flight.deadline_us)
-        is_late = slot.waits_whole and slot.state is SlotState.GATHERING and now_us >= slot.window_end_us
-        if not terms.window_us or is_cut or is_late or len(slot.messages) >= terms.batch_size:
-            if slot.state is SlotState.GATHERING:
-                self._stop_gathering(slot)
-            slot.state = SlotState.INVOKING
-            return True
-        if opens:
-            slot.state = SlotState.GATHERING
-            slot.window_end_us = plan_window_end(now_us, slot.previous_end_us, terms.window_us, self._window)
-            slot.waits_whole = self._window.mode == "low_traffic_20s" or (
-                self._luck is not None and self._luck.waits_as_on_quiet_queue(flight.messages)
-            )
-            ends_us = now_us + self._quiet_wait_us if slot.waits_whole else slot.window_end_us
-            slot.window_timer = self.clock.timer(ends_us, self._on_window_end, slot, priority=_RESULT)
-        elif slot.waits_whole:  # a new receive, which waits as long as one does
-            assert slot.window_timer is not None
-            slot.window_timer.cancel()
-            ends_us = now_us + self._quiet_wait_us
-            slot.window_timer = self.clock.timer(ends_us, self._on_window_end, slot, priority=_RESULT)
-        self._ask(slot)
-        return False
-
-    def _ask(self, slot: Slot) -> None:
+    def ask(self, slot: Slot) -> None:
         """Begin the next receive for a batch that is open, if one may begin."""
         if (slot.poller is None and not self._queue_is_gone) or self._may_ask(slot):
             self._begin_receive(slot)
         else:
-            self._leave_line(slot)
+            self.leave_line(slot)
 
     def _begin_receive(self, slot: Slot) -> None:
         slot.asked_us = slot.first_asked_us = self.clock.now_us
@@ -855,741 +517,140 @@ class Pollers:
         self._join_line(slot)
 
     def _join_line(self, slot: Slot) -> None:
-        if not slot.asks:
-            slot.asks = True
-            self._gathering.add((slot.window_end_us, slot.number, slot))
-            self.waits = True
-        if self._takes_turns:
-            asking = self._asking
-            if len(asking) > 2 * len(self._gathering) + _SWEEP_MIN:
-                asking[:] = [entry for entry in asking if _is_current(entry)]
-                heapify(asking)
-            heappush(asking, (slot.asked_us, slot.asked_number, slot))
+        self.line.join(slot)
+        self.waits = True
 
-    def _leave_line(self, slot: Slot) -> None:
-        if slot.asks:
-            slot.asks = False
-            self._gathering.remove((slot.window_end_us, slot.number, slot))
-            self.waits = bool(self._gathering or self._waiting)
+    def leave_line(self, slot: Slot) -> None:
+        """Let the receive of an open batch not be open any more."""
+        self.line.leave(slot)
+        self.waits = bool(self._gathering or self._waiting)
 
-    def _cut(
-        self, slot: Slot, flight: Flight, messages: list[Message], receive_counts: list[int]
-    ) -> tuple[list[Message], list[int], bool]:
-        """Split off what does not fit into the event any more (ESM-089); fail records too large for any (ESM-090)."""
-        limit = self._window.payload_bytes
-        sizes = [slot.terms.events.size_bytes(*pair) for pair in zip(messages, receive_counts, strict=True)]
-        fitting = [not plan_cut(0, 0, (size,), limit) for size in sizes]
-        if any(fitting):
-            self._fail_oversized(flight, sum(fitting))
-            kept = [place for place, too_large in enumerate(fitting) if not too_large]
-            messages = [messages[place] for place in kept]
-            receive_counts = [receive_counts[place] for place in kept]
-            sizes = [sizes[place] for place in kept]
-        room = plan_cut(slot.held_bytes, len(slot.messages), sizes, limit)
-        slot.held_bytes += sum(sizes[:room])
-        if room == len(messages):
-            return messages, receive_counts, False
-        slot.left_over.append((flight, messages[room:], receive_counts[room:]))
-        return messages[:room], receive_counts[:room], True
+    # ---- the end of a turn, and of a slot
 
-    def _fail_oversized(self, flight: Flight, count: int) -> None:
-        self.failed += count
-        self.held -= count
-        self.queue.let_go((flight,))
-
-    def _gather_left_over(self, slot: Slot) -> bool:
-        """Begin the next batch with what was beyond the payload limit of the last; return whether it is closed."""
-        left_over, slot.left_over = slot.left_over, []
-        if slot.terms.queue is self.queue:
-            slot.terms = self.terms
-        closed = False
-        for flight, messages, receive_counts in left_over:
-            room = 0 if closed else slot.terms.batch_size - len(slot.messages)  # fewer than before, maybe (ESM-052)
-            if room:
-                closed = self._add(slot, flight, messages[:room], receive_counts[:room], self.clock.now_us)
-            if len(messages) > room:
-                slot.left_over.append((flight, messages[room:], receive_counts[room:]))
-        return closed
-
-    def _on_window_end(self, slot: Slot) -> None:
-        """Close a batch whose window is over (C4); where it waits for whole receives one may end before that."""
-        slot.window_timer = None
-        now_us = self.clock.now_us
-        if slot.waits_whole and now_us < slot.window_end_us:
-            ends_us = now_us + self._quiet_wait_us
-            slot.window_timer = self.clock.timer(ends_us, self._on_window_end, slot, priority=_RESULT)
-            return
-        self._close(slot)
-
-    def _stop_gathering(self, slot: Slot) -> None:
-        """Take a slot out of the line of open batches; the receive that was open for it ends, empty or not at all."""
-        if not slot.asks:
-            if slot.called and slot.window_timer is None:  # what is on its way back ends with the window, too
-                self._beats.add(self.clock.now_us, 1, 1)
-            self._end_pause(slot)
-            if slot.window_timer is not None:
-                slot.window_timer.cancel()
-                slot.window_timer = None
-            return
-        now_us = self.clock.now_us
-        if slot.poller is not None:
-            slot.poller.settle(now_us - 1)  # what ends now is the last one
-        self._leave_line(slot)
-        if slot.window_timer is None:  # the window ended: so did its last receive, empty, at this instant
-            wait_us = self.wait_of(slot)
-            times = -(-(now_us - slot.first_asked_us) // wait_us)
-            if times > 1:
-                self._beats.add(slot.first_asked_us + wait_us, wait_us, times - 1)
-            if times:
-                self._beats.add(now_us, wait_us, 1)
-        else:
-            slot.window_timer.cancel()
-            slot.window_timer = None
-
-    def _attempt(self, slot: Slot) -> None:
-        """Try to invoke (C5)."""
-        now_us = self.clock.now_us
-        if now_us >= self.ledger.border_us:
-            self.ledger.turn(now_us)
-        if slot.state is SlotState.RETRY_WAIT:
-            del self._throttled[slot.number]
-            slot.retry_timer = None
-        elif slot.state is not SlotState.INVOKING:
-            return
-        self.attempts += 1
-        self.invoked += len(slot.messages)
-        terms = slot.terms
-        if terms.target.is_gone and not self.mapping.find_again(terms):
-            self._fail_for_good(slot)
-            return
-        if self._luck is not None and self._luck.denies_access(slot.messages):
-            self._fail_for_good(slot)
-            return
-        slot.state = SlotState.INVOKING
-        if self._luck is not None and self._luck.fails_attempt(slot.messages):
-            self._on_throttle(slot, now_us)
-            return
-        self.in_flight += 1
-        try:
-            reason = terms.function.begin(slot, terms.target)
-        except BaseException:  # what a handler raised leaves `run()`; the invocation goes on to its end
-            self._mark_runs(slot)
-            raise
-        if reason is None:
-            self._mark_runs(slot)
-        else:
-            self.in_flight -= 1
-            self._on_throttle(slot, now_us)
-
-    def _fail_for_good(self, slot: Slot) -> None:
-        """Stop: the function, version or alias is gone; messages are left to their visibility timeout (ESM-152)."""
-        self.failed += len(slot.messages)
-        self._drop(slot)
-        self.mapping.on_refusal()
-
-    def stop(self) -> None:
-        """
-        Poll no more (ESM-053).
-
-        Open receives end without a message, batches that are gathered are invoked at once, throttled ones are dropped,
-        what runs is finished. The mapping hears when no slot is left.
-        """
-        if self.phase is Phase.STOPPED:
-            return
-        self.phase = Phase.STOPPED
-        for timer in (self._growth, self._control, self._head_timer, self._idle_timer):
-            if timer is not None:
-                timer.cancel()
-        self._growth = self._control = self._head_timer = self._idle_timer = None
-        self._set_target(0.0)
-        self._end_pollers()
-        for _, _, slot in self._waiting:
-            self._settle_empty(slot, at_wake=False)
-        ending = [slot for _, _, slot in self._waiting]
-        self._waiting.clear()
-        for _, _, slot in tuple(self._gathering):
-            self._settle_empty(slot, at_wake=False)
-            self._close(slot)
-        for slot in tuple(self._pausing.values()):
-            if slot.state is SlotState.GATHERING:
-                self._close(slot)
-            else:
-                self._end_pause(slot)
-                ending.append(slot)
-        for slot in ending:
-            slot.state = SlotState.RETIRED
-        self.slots -= len(ending)
-        self._leaving = 0
-        for slot in tuple(self._throttled.values()):
-            self._drop(slot)
-        self.waits = False
-        self.queue.detach(self)
-
-    def _close(self, slot: Slot) -> None:
-        self._stop_gathering(slot)
-        slot.state = SlotState.INVOKING
-        self.clock.soon(self._attempt, slot, _WORK)
-
-    @property
-    def is_drained(self) -> bool:
-        """Whether nothing polls, holds or runs any more."""
-        return self.phase is Phase.STOPPED and not self.slots
-
-    def _mark_runs(self, slot: Slot) -> None:
-        messages, arn = slot.messages, slot.terms.function.arn
-        # A batch may hold a message twice (ESM-094), and still be one run of it.
-        for message in dict.fromkeys(messages) if slot.terms.window_us else messages:
-            if message._runs is None:
-                message._runs = arn
-            elif message._run_again(arn):
-                self.duplicates += 1
-
-    def _on_throttle(self, slot: Slot, now_us: int) -> None:
-        """Keep a refused batch for a retry, or drop it (ESM-170 to ESM-174)."""
-        self.count_attempt(now_us, failed=True)
-        self.failed += len(slot.messages)
-        timeout_us = slot.terms.target.version.timeout_us
-        again = plan_retry(now_us, slot.retries, slot.deadline_us, timeout_us, self._retry, self._delayed)
-        slot.retries += 1
-        if again.at_us is None or self.phase is Phase.STOPPED:
-            self._drop(slot)
-        else:
-            slot.state = SlotState.RETRY_WAIT
-            self._throttled[slot.number] = slot
-            slot.retry_timer = self.clock.timer(again.at_us, self._attempt, slot, priority=Priority.RETRY.value)
-
-    def _delayed(self, delay_us: int) -> int:
-        return delay_us if self._luck is None else self._luck.delay_us(delay_us)
-
-    def _drop(self, slot: Slot) -> None:
-        """Forget the records of a slot; they come back at their own deadlines (ESM-173)."""
-        if slot.retry_timer is not None:
-            slot.retry_timer.cancel()
-            slot.retry_timer = None
-            del self._throttled[slot.number]
-        self.dropped += len(slot.messages)
-        if self.clock.trace.active:
-            self.clock.trace.add((self.clock.now_us, DROPPED, self.mapping, slot.messages))
-        slot.terms.queue.let_go(slot.flights)
-        self._end_turn(slot)
-
-    def on_lost(self, slot: Slot) -> None:
-        """Treat an invocation whose answer was lost like one that Lambda refused (C4)."""
-        slot.invocation = None
-        now_us = self.clock.now_us
-        if now_us >= self.ledger.border_us:
-            self.ledger.turn(now_us)
-        self._on_throttle(slot, now_us)
-
-    def on_result(self, slot: Slot) -> None:
-        """Delete what succeeded, leave the rest to its visibility timeout, and end the turn (C4)."""
-        now_us = self.clock.now_us
-        if now_us >= self.ledger.border_us:
-            self.ledger.turn(now_us)
-        invocation, slot.invocation = slot.invocation, None
-        assert invocation is not None
-        if self._luck is not None and self._luck.loses_poller("before its delete", slot.messages):
-            self._lose(slot)
-            return
-        messages, receive_counts = slot.messages, slot.receive_counts
-        if invocation.outcome is not Outcome.SUCCESS:
-            verdict = FAILURE
-        elif slot.terms.reports and invocation.result is not None:
-            verdict = plan_response(invocation.result, {message.message_id for message in messages})
-        else:
-            verdict = SUCCESS
-        slot.previous_end_us = now_us
-        if verdict.is_failure:
-            self.failed += len(messages)
-        else:
-            if verdict.failed_ids:
-                done = [message.message_id not in verdict.failed_ids for message in messages]
-                messages = [message for message, is_done in zip(messages, done, strict=True) if is_done]
-                receive_counts = [count for count, is_done in zip(receive_counts, done, strict=True) if is_done]
-                self.failed += len(done) - len(messages)
-            refused = None if self._luck is None or not messages else self._luck.refused_entry(messages)
-            if refused is not None:
-                messages = [message for place, message in enumerate(messages) if place != refused]
-                receive_counts = [count for place, count in enumerate(receive_counts) if place != refused]
-            flight = slot.flights[0]
-            self.delete_calls += bool(messages)
-            if self._queue_is_gone or slot.terms.queue is not self.queue:
-                pass  # nobody knows the handles any more
-            elif messages is flight.messages and flight.live == len(messages):
-                self.deleted += slot.terms.queue.delete_flight(flight)
-            elif messages:
-                self.deleted += slot.terms.queue.delete_batch(messages, receive_counts)
-        for flight in slot.flights:
-            if flight.live:
-                slot.terms.queue.let_go(slot.flights)
-                break
-        self._end_turn(slot)
-        if invocation.result and not slot.terms.reports and not self._has_warned and _names_failures(invocation.result):
-            self._has_warned = True
-            msg = (
-                f"{slot.terms.function.name} returned batchItemFailures, and the mapping of {self.queue.name} has no "
-                "ReportBatchItemFailures: the whole batch was deleted, as AWS does"
-            )
-            warnings.warn(msg, stacklevel=2)
-
-    def _end_turn(self, slot: Slot) -> None:
+    def end_turn(self, slot: Slot) -> None:
         """Let a slot go on with its next turn, or retire when there are too many (S6)."""
-        self.held -= len(slot.messages)
+        self.counts.held -= len(slot.messages)
         if slot.busy_in is not None:
-            self._end_batch(slot)
-        slot.messages = []
-        slot.receive_counts = []
-        slot.flights = []
-        slot.held_bytes = 0
-        slot.retries = 0
-        is_over = self.slots - self._leaving > self.allowed or (self._leaving and slot.leaves)
+            self.fleet.end_batch(slot)
+        slot.clear()
+        is_over = self.slots - self.fleet.leaving > self.machine.allowed or (self.fleet.leaving and slot.leaves)
         if is_over and not slot.left_over and not self._overshoots(slot):
-            self._retire(slot)
+            self.retire(slot)
         else:
             slot.state = SlotState.TURNING
             self.clock.soon(self._turn, slot, _WORK)
 
     def _overshoots(self, slot: Slot) -> bool:
         """Ask, once for each slot, whether it lives for one more turn (`esm.overshoot`)."""
-        if self._luck is None or slot.overshot or self.phase is Phase.STOPPED:
+        if self._luck is None or slot.overshot or self.machine.phase is Phase.STOPPED:
             return False
         slot.overshot = self._luck.overshoots()
         return slot.overshot
 
-    def _retire(self, slot: Slot) -> None:
+    def retire(self, slot: Slot) -> None:
         """Count a slot out. The last one that did not wait may leave a mapping that has become idle."""
-        if self._leaving and slot.leaves:
-            self._leaving -= 1
-            if self._own is not None and slot.generation == self.generation:
-                self._own.slot_has_ended(slot)
+        if self.fleet.leaving and slot.leaves:
+            self.fleet.has_retired(slot)
         slot.state = SlotState.RETIRED
         self.slots -= 1
-        self._ceiling = max(self.cap, min(self._ceiling, self.slots))
-        if self.phase is Phase.STOPPED:
+        self._ceiling = max(self.machine.cap, min(self._ceiling, self.slots))
+        if self.machine.phase is Phase.STOPPED:
             if not self.slots:
-                self.mapping.on_drained()
+                self.mapping.lifecycle.on_drained()
             return
-        self._consider_idle()
+        self.machine.consider_idle()
 
-    def _consider_idle(self) -> None:
-        """See to it that C6 of this instant looks whether the mapping has become idle, if it may have."""
-        if len(self._waiting) == self.slots and not self._idle_check_due and self.phase is Phase.ACTIVE:
-            self._idle_check_due = True
-            self.clock.timer(
-                self.clock.now_us,
-                self._check_idle,
-                priority=Priority.IDLE_CHECK.value,
-                order=self.mapping.number,
-            )
-
-    # ---- the machine
-
-    def _become_active(self, now_us: int) -> None:
-        """S2: the first message after idle time brings the initial slots back and starts the ticks."""
-        self.phase = Phase.ACTIVE
-        if self._idle_timer is not None:
-            self._idle_timer.cancel()
-            self._idle_timer = None
-        self._begin_ticks(now_us)
-        if self._own is None:
-            self._set_target(max(self.target, float(self._initial)))
-            self._make_slots()
-
-    def _begin_ticks(self, now_us: int) -> None:
-        self._t0_us = now_us
-        own = self._own
-        self._growth_grid = Grid.of_growth(now_us, self._scaling) if own is None else own.growth_grid(now_us)
-        self.control_end_us = now_us + self._control_period_us
-        self.attempts_finished = self._attempts_failed = 0
-
-    def _check_idle(self, _argument: object) -> None:
-        """S8: a mapping whose slots all wait becomes idle (C6)."""
-        self._idle_check_due = False
-        if self.phase is not Phase.ACTIVE or len(self._waiting) != self.slots:
+    def lose(self, slot: Slot) -> None:
+        """Let a slot die with all it holds: that comes back by its visibility timeout, another takes its place."""
+        self.counts.held -= slot.records
+        slot.terms.queue.let_go([*slot.flights, *(flight for flight, _, _ in slot.left_over)])
+        if slot.busy_in is not None:
+            self.fleet.end_batch(slot)
+        slot.clear()
+        slot.left_over = []
+        if self.fleet.leaving and slot.leaves:
+            self.retire(slot)
             return
-        self.phase = Phase.IDLE
-        for timer in (self._growth, self._control):
-            if timer is not None:
-                timer.cancel()
-        self._growth = self._control = None
-        if self._own is None:
-            self._set_target(float(self._initial))
-            self._time_economy()
-            self._time_head()
+        slot.state = SlotState.RETIRED
+        self.slots -= 1
+        other = self.make_slot(slot.poller)
+        if slot.poller is not None:
+            slot.poller.slots[slot.poller.slots.index(slot)] = other
 
-    def _time_economy(self) -> None:
-        if self._saves_pollers:
-            self._idle_timer = self.clock.timer(
-                self.clock.now_us + self._idle_optimise_us,
-                self._save_pollers,
-                priority=Priority.IDLE_TIMER.value,
-                order=self.mapping.number,
-                background=True,
-            )
+    # ---- slots that wait, and are too many
 
-    def _save_pollers(self, _argument: object) -> None:
-        """S9: after a long idle time fewer slots poll (C1)."""
-        self._idle_timer = None
-        self._set_target(float(min(self._scaling.idle_floor, self._initial)))
-        self._time_head()
+    def call_from_line(self, slot: Slot) -> None:
+        """Take a slot that waits out of the line."""
+        self.line.call(slot)
+        self.waits = bool(self._gathering or self._waiting)
 
-    def _would_retire(self) -> bool:
-        staying = self.slots - self._leaving
-        return self._own is None and (
-            staying > self.allowed or (self.phase is Phase.ACTIVE and staying > self._initial)
-        )
-
-    def _time_head(self) -> None:
+    def time_head(self) -> None:
         """Put a timer at the end of the oldest open receive, if a slot would retire by it (S6, S7)."""
-        if self._head_timer is None and self._waiting and self._would_retire():
+        if self._head_timer is None and self._waiting and self.machine.releases(self.slots - self.fleet.leaving):
             # Asked after C2 of this instant, receives that end now have ended; asked before (S9, C1), they are open.
-            self._advance(at_wake=not self.clock.has_passed(Priority.POLL_END.value))
+            self.line.advance(self.ended_by_us())
             self._head_timer = self.clock.timer(
-                self._waiting[0][0] + self._wait_us,
+                self._waiting[0][0] + self.line.wait_us,
                 self._on_head_end,
                 priority=Priority.POLL_END.value,
                 order=self.mapping.number,
                 background=True,
             )
 
+    def cancel_head(self) -> None:
+        """Forget when the receive at the head ends."""
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
     def _on_head_end(self, _argument: object) -> None:
         """Retire the slots whose receives end empty at this instant, as far as there are too many (C2)."""
         self._head_timer = None
-        self._advance(at_wake=True)
-        waiting, now_us = self._waiting, self.clock.now_us
-        while waiting and waiting[0][0] + self._wait_us <= now_us and self._would_retire():
-            slot = heappop(waiting)[2]
-            self._settle_empty(slot, at_wake=False)
-            if self.slots - self._leaving <= self.allowed and not slot.leaves:
-                self._set_target(plan_release(self.target, self._initial))  # S7
-            self._retire(slot)
-        self.waits = bool(self._gathering or waiting)
-        self._advance(at_wake=False)
-        self._time_head()
-        self._notice_demand()
-
-    def _time_growth(self, *, inclusive: bool) -> None:
-        """Put the next growth tick on the agenda, one at this very instant only if *inclusive*."""
-        grid = self._growth_grid
-        if grid is not None:
-            self._growth = self.clock.timer(
-                grid.first_from(self.clock.now_us, inclusive=inclusive),
-                self._grow,
-                priority=Priority.GROWTH.value,
-                order=self.mapping.number,
-                background=True,
-            )
-
-    def _note_demand(self, now_us: int) -> None:
-        """Take note of a receive that returned something, where that is what demand means (ESM-103)."""
-        grid = self._growth_grid
-        if grid is not None:
-            has_passed = self.clock.has_passed(Priority.GROWTH.value, self.mapping.number)
-            self._demand_at_us = grid.first_from(now_us, inclusive=not has_passed)
-            self._await_growth()
-
-    def _grow(self, _argument: object) -> None:
-        """S3, S4: one more slot if there is demand (C7)."""
-        self._growth = None
-        self.clock.reach(Priority.GROWTH.value, self.mapping.number)
-        has_demand = self._demand_at_us == self.clock.now_us if self._is_eager else self.queue.has_receivable
-        if not has_demand or self.target >= self.cap:
-            return
-        if self._own is None:
-            self._set_target(plan_growth(self.target, self.cap, self._scaling))
-            self._make_slots()
-        else:
-            self._set_pollers(len(self._own.pollers) + 1)
-        if self.target < self.cap and not self._is_eager:
-            self._time_growth(inclusive=False)
-
-    def count_attempt(self, now_us: int, *, failed: bool) -> None:
-        """
-        Count a finished attempt in its control period.
-
-        A control tick runs first in C4: what ended at its instant before (C3) is still of the period before, what was
-        refused then (C5) is of the next.
-        """
-        if now_us >= self.control_end_us:
-            is_late = self.clock.has_passed(Priority.CONTROL.value)
-            if now_us > self.control_end_us or is_late:
-                late_us = now_us - self._t0_us + is_late
-                self.control_end_us = self._t0_us + -(-late_us // self._control_period_us) * self._control_period_us
-                self.attempts_finished = self._attempts_failed = 0
-        self.attempts_finished += 1
-        if failed and self._backoff.enabled and self._own is None and self.phase is not Phase.STOPPED:
-            self._attempts_failed += 1
-            if self._control is None:
-                self._control = self.clock.timer(
-                    self.control_end_us,
-                    self._on_control,
-                    priority=Priority.CONTROL.value,
-                    order=self.mapping.number,
-                    background=True,
-                )
-
-    def _on_control(self, _argument: object) -> None:
-        """S5: lower the target by the share of failed attempts (C4)."""
-        self._control = None
-        before = self.target
-        self._set_target(plan_backoff(before, self.cap, self._attempts_failed, self.attempts_finished, self._backoff))
-        self.attempts_finished = self._attempts_failed = 0
-        self.control_end_us += self._control_period_us
-        if self.target < before:
-            self._time_head()
-            self._notice_demand()
-
-    # ---- provisioned mode (ESM-250 to ESM-256)
-
-    def _provision(self, limits: tuple[int, int]) -> None:
-        """Have pollers of its own from now on."""
-        self._own = Provisioned(self._provisioned_model, *limits, self.clock.now_us)
-        self._set_pollers(limits[0])
-
-    def _set_pollers(self, count: int) -> None:
-        """
-        Have so many pollers; those made last end first, each slot with its turn.
-
-        One that has not quite ended is taken back before another is made: no more slots than may be are ever at work.
-        """
-        own, now_us = self._own, self.clock.now_us
-        assert own is not None
-        ended = [own.pollers.pop() for _ in range(count, len(own.pollers))]
-        for _ in range(len(own.pollers), count):
-            if own.ending:
-                poller = own.ending.pop()
-                poller.is_over = False
-                poller.since_us = now_us
-                self._leaving -= len(poller.slots)
-            else:
-                poller = Poller(own.model, now_us, self._least_wait_us)
-            poller.slots += [self._make_slot(poller) for _ in range(len(poller.slots), own.model.invokes_per_poller)]
-            own.pollers.append(poller)
-        self._set_target(float(own.slots))
-        self.poller_meter.change(now_us, count, ended)
-        for poller in ended:
-            poller.is_over = True
-            self._leaving += len(poller.slots)
-            own.ending.append(poller)
-        if ended:
-            self._dismiss()
-        self._time_shrink()
-
-    def _dismiss(self) -> None:
-        """Let slots go that leave: those that wait when their receives end empty, those that pause at once."""
-        self._advance(at_wake=not self.clock.has_passed(Priority.POLL_END.value))
-        for _, _, slot in self._waiting:
-            if slot.leaves:
-                self._time_last_end(slot)
-        for slot in tuple(self._pausing.values()):
-            if slot.leaves and slot.state is SlotState.TURNING:
-                self._end_pause(slot)
-                self._retire(slot)
-
-    def _time_last_end(self, slot: Slot) -> None:
-        self.clock.timer(
-            slot.asked_us + self._wait_us,
-            self._on_last_end,
-            slot,
-            priority=Priority.POLL_END.value,
-            order=self.mapping.number,
-            background=True,
-        )
-
-    def _on_last_end(self, slot: Slot) -> None:
-        """Retire a slot that leaves: its receive ended empty (C2)."""
-        if slot.state is not SlotState.POLLING or slot.pause is not None or not slot.leaves:
-            return
-        if (self.clock.now_us - slot.first_asked_us) % self._wait_us:  # its poller was taken back and given up again
-            return
-        self._advance(at_wake=True)
-        self._call_from_line(slot)
+        line, machine, now_us = self.line, self.machine, self.clock.now_us
+        line.advance(now_us - 1)
+        while machine.releases(self.slots - self.fleet.leaving) and (slot := line.pop_ended(now_us)) is not None:
+            self.settle_empty(slot, now_us)
+            if self.slots - self.fleet.leaving <= machine.allowed and not slot.leaves:
+                machine.release()
+            self.retire(slot)
         self.waits = bool(self._gathering or self._waiting)
-        self._settle_empty(slot, at_wake=False)
-        self._retire(slot)
-
-    def _time_shrink(self) -> None:
-        own = self._own
-        if own is not None and own.shrink is None and len(own.pollers) > own.minimum:
-            own.shrink = self.clock.timer(
-                own.next_shrink_us(self.clock.now_us),
-                self._shrink,
-                priority=Priority.IDLE_TIMER.value,
-                order=self.mapping.number,
-                background=True,
-            )
-
-    def _shrink(self, _argument: object) -> None:
-        """Give up pollers that nobody needed in the last minute (C1)."""
-        own = self._own
-        assert own is not None
-        own.shrink = None
-        enough = own.plan_shrink(self.clock.now_us)
-        if enough < len(own.pollers):
-            self._set_pollers(enough)
-            self._notice_demand()
-        else:
-            self._time_shrink()
-
-    def _end_pollers(self) -> None:
-        own, self._own = self._own, None
-        if own is None:
-            return
-        if own.shrink is not None:
-            own.shrink.cancel()
-        self.poller_meter.change(self.clock.now_us, 0, own.pollers)
-        for poller in own.pollers:
-            poller.is_over = True
-
-    def _reconfigure_pollers(self) -> None:
-        """Have as many pollers as the mapping may have now, or go over from one mode to the other."""
-        limits, own = self.mapping.poller_limits, self._own
-        if self.phase is Phase.STOPPED:
-            return
-        if own is not None and limits is not None:
-            own.minimum, own.maximum = limits
-            self._set_pollers(min(max(len(own.pollers), own.minimum), own.maximum))
-        else:
-            for timer in (self._growth, self._control, self._idle_timer, self._head_timer):
-                if timer is not None:
-                    timer.cancel()
-            self._growth = self._control = self._idle_timer = self._head_timer = None
-            self._end_pollers()
-            self.generation += 1
-            self._leaving = self.slots
-            if limits is None:
-                self._begin_growing()
-            else:
-                self._provision(limits)
-            self._dismiss()
-            if self.phase is Phase.ACTIVE:
-                self._begin_ticks(self.clock.now_us)
-        if self.queue.visible:
-            self.notice_backlog()
-
-    def _begin_batch(self, slot: Slot) -> None:
-        own = self._own
-        if own is not None and slot.generation == self.generation:
-            slot.busy_in = own
-            own.begins_batch(self.clock.now_us)
-
-    def _end_batch(self, slot: Slot) -> None:
-        if slot.busy_in is not None:
-            slot.busy_in.ends_batch(self.clock.now_us)
-            slot.busy_in = None
-
-    def billed_poller_seconds(self) -> int:
-        """Return the seconds of pollers of its own that are charged for by now (ESM-256)."""
-        return self.poller_meter.billed_seconds(self.clock.now_us, () if self._own is None else self._own.pollers)
-
-    @property
-    def provisioned_pollers(self) -> int:
-        """Pollers of its own; 0 outside provisioned mode."""
-        return 0 if self._own is None else len(self._own.pollers)
+        line.advance(now_us)
+        self.time_head()
+        machine.notice_demand()
 
     # ---- numbers for others
 
     @property
     def polling(self) -> int:
         """Slots with an open receive and nothing held."""
-        return len(self._waiting) + self._count_pausing(SlotState.POLLING)
+        return len(self._waiting) + self.pauses.count(SlotState.POLLING)
 
     @property
     def gathering(self) -> int:
         """Slots with an open batch."""
-        return len(self._gathering) + self._count_pausing(SlotState.GATHERING)
-
-    @property
-    def retrying(self) -> int:
-        """Slots that wait to retry a throttled batch."""
-        return len(self._throttled)
-
-    def _count_pausing(self, state: SlotState) -> int:
-        return sum(slot.state is state for slot in self._pausing.values())
+        return len(self._gathering) + self.pauses.count(SlotState.GATHERING)
 
     def check_invariants(self) -> None:
         """Assert what must hold between two events (ESM-107, ESM-110)."""
         name = self.mapping.uuid
-        assert 0 <= self.target <= self.cap, f"{name}: target {self.target} is not within 0 and the cap {self.cap}"
-        assert self.allowed == slots_of(self.target), f"{name}: {self.allowed} slots allowed at target {self.target}"
-        assert self.in_flight <= self.slots, f"{name}: {self.in_flight} in flight with {self.slots} slots"
+        self.machine.check_invariants(name)
+        in_flight = self.invoker.in_flight
+        assert in_flight <= self.slots, f"{name}: {in_flight} in flight with {self.slots} slots"
         if self._luck is None:  # slots that live beyond their time are over the cap for a turn (ESM-107)
-            assert self.in_flight <= self._ceiling, f"{name}: {self.in_flight} in flight, the cap is {self.cap}"
+            assert in_flight <= self._ceiling, f"{name}: {in_flight} in flight, the cap is {self.machine.cap}"
         assert len(self._waiting) + len(self._gathering) <= self.slots, f"{name}: more slots wait than there are"
         assert all(slot.state is SlotState.POLLING for _, _, slot in self._waiting)
         assert all(slot.state is SlotState.GATHERING for _, _, slot in self._gathering)
         assert self.waits == bool(self._waiting or self._gathering), f"{name}: whether a receive is open is wrong"
-        assert self.held >= 0, f"{name}: {self.held} records held"
-        self._check_pauses()
-        self._check_pollers()
-        if self.phase is Phase.IDLE and self.slots:
-            turning = self.slots - len(self._waiting)
-            assert not self.in_flight, f"{name}: idle with {self.in_flight} in flight"
-            assert turning >= 0
-
-    def _check_pauses(self) -> None:
-        """Assert that slots which pause stand nowhere in line, and that something ends each pause."""
-        name, pausing = self.mapping.uuid, self._pausing.values()
-        in_line = {slot.number for _, _, slot in (*self._waiting, *self._gathering)}
-        assert not in_line & self._pausing.keys(), f"{name}: a slot pauses and stands in line"
+        assert self.counts.held >= 0, f"{name}: {self.counts.held} records held"
+        in_line = [slot for _, _, slot in (*self._waiting, *self._gathering)]
+        pausing = self.pauses.slots
+        assert not any(slot in self.pauses for slot in in_line), f"{name}: a slot pauses and stands in line"
         assert len(in_line) + len(pausing) <= self.slots, f"{name}: more slots wait and pause than there are"
-        assert self._called == sum(slot.called for slot in pausing), f"{name}: {self._called} messages called for"
-        if self.phase is Phase.STOPPED:
+        if self.machine.phase is Phase.STOPPED:
             assert not in_line, f"{name}: stopped, and slots wait"
             assert not pausing, f"{name}: stopped, and slots pause"
-        for slot in pausing:
-            assert slot.pollers is self
-            assert not slot.asks
-            usual = (
-                (SlotState.POLLING, SlotState.GATHERING) if slot.called else (SlotState.TURNING, SlotState.GATHERING)
-            )
-            assert slot.state in usual, f"{name}: {slot.state} pauses"
-            poller = slot.poller
-            if poller is not None and slot in poller.held_up:
-                assert slot.pause is None, f"{name}: a slot pauses for two reasons"
-                assert poller.timer is not None, f"{name}: nothing lets a poller go on"
-                timer: Timer | None = poller.timer
-            else:
-                timer = slot.pause
-                assert timer is not None or self._queue_is_gone, f"{name}: a slot pauses for no reason"
-            assert timer is None or timer.is_pending, f"{name}: a pause ended, and its slot did not go on"
-            assert timer is None or not timer.background or self._rests, f"{name}: a pause is not brought forward"
-
-    def _check_pollers(self) -> None:
-        """Assert that the pollers of a mapping in provisioned mode are as many as they may be, and whole (ESM-250)."""
-        name, own = self.mapping.uuid, self._own
-        assert 0 <= self._leaving <= self.slots, f"{name}: {self._leaving} of {self.slots} slots leave"
-        if own is None:
-            return
-        count = len(own.pollers)
-        assert self.phase is not Phase.STOPPED
-        assert own.minimum <= count <= own.maximum, f"{name}: {count} pollers"
-        assert self.target == own.slots == self.slots - self._leaving, f"{name}: {self.slots} slots, {count} pollers"
-        slots = [slot for poller in own.pollers for slot in poller.slots]
-        assert len({slot.number for slot in slots}) == own.slots, f"{name}: a slot of two pollers"
-        assert not any(slot.leaves or slot.state is SlotState.RETIRED for slot in slots), f"{name}: a slot is gone"
-        assert all(poller.is_over and poller.slots for poller in own.ending), f"{name}: a poller ended, and is kept"
-        slots += [slot for poller in own.ending for slot in poller.slots]
-        assert len(slots) <= self.slots, f"{name}: {self.slots} slots, {len(slots)} of its pollers"
-        assert all((slot.busy_in is own) is bool(slot.messages) for slot in slots), (
-            f"{name}: a busy slot is not counted"
-        )
-        own.check_invariants(sum(slot.busy_in is own for slot in slots))
-
-    def _counters(self) -> tuple[int, ...]:
-        return self.polled, self.invoked, self.failed, self.deleted, self.filtered, self.delete_calls
-
-    def _published_counts(self) -> tuple[int, ...]:
-        if not self.published.is_on:
-            return self._published_before
-        rows = zip(self._published_before, self._counters(), self._counted_before, strict=True)
-        return tuple(before + count - since for before, count, since in rows)
-
-
-def _is_current(entry: tuple[int, int, Slot]) -> bool:
-    """Return whether an entry of the line of open batches is of the receive that is open now."""
-    return entry[2].asks and entry[2].asked_number == entry[1]
-
-
-def _names_failures(result: object) -> bool:
-    return isinstance(result, dict) and bool(result.get("batchItemFailures"))
+        self.pauses.check_invariants(name, queue_is_gone=self._queue_is_gone)
+        self.fleet.check_invariants(name)
+        if self.machine.phase is Phase.IDLE and self.slots:
+            assert not in_flight, f"{name}: idle with {in_flight} in flight"

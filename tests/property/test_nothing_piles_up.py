@@ -71,7 +71,7 @@ def test_receives_of_batches_that_were_closed_do_not_stay_where_slots_take_turns
         sim.call_at(max(0, number * 2 - 0.5), queue.send_message, "order")
     sim.run()
     assert worker.snapshot().invocations == 500
-    assert len(mapping._pollers._asking) < 100
+    assert len(mapping._pollers.line._asking) < 100
 
 
 @pytest.mark.rule("LAM-127")

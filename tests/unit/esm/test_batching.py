@@ -139,6 +139,22 @@ def test_a_batch_is_tried_again_unless_too_little_of_its_visibility_would_be_lef
     assert again == (None if is_dropped else now_us + delay * SECOND)
 
 
+@pytest.mark.rule("ESM-172", "ESM-174")
+@pytest.mark.parametrize(
+    ("drop_rule", "left_us", "is_dropped"),
+    [  # what is left of the visibility timeout; the retry is after 1 s, the function has 3 s
+        ("visibility_exceeded", SECOND - 1, True),
+        ("visibility_exceeded", SECOND, True),  # the message is visible again at that instant
+        ("visibility_exceeded", SECOND + 1, False),
+        ("remaining_below_timeout", 4 * SECOND - 1, True),
+        ("remaining_below_timeout", 4 * SECOND, False),  # what is left is enough, to the microsecond
+    ],
+)
+def test_whether_a_throttled_batch_is_dropped_at_the_border(drop_rule, left_us, is_dropped):
+    again = plan_retry(500, 0, 500 + left_us, 3 * SECOND, ThrottleRetry(drop_rule=drop_rule))
+    assert again.at_us == (None if is_dropped else 500 + SECOND)
+
+
 @pytest.mark.parametrize("factor", [1, 2, 7])
 def test_the_delay_of_a_late_retry_is_no_more_work_than_that_of_an_early_one(factor):
     """A batch that is tried every millisecond of twelve hours has 43 million retries: no power with so many digits."""
