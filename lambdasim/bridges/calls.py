@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from lambdasim.clock import Clock
 from lambdasim.clock.choices import Lots
+from lambdasim.clock.words import show
 from lambdasim.errors import ResponseLostError
 from lambdasim.errors.lambda_ import ServiceException, TooManyRequestsException
 from lambdasim.lambda_ import LambdaFaults
@@ -41,24 +42,34 @@ class Calls:
         }
         self._lots = Lots(clock, owner, weights, "lambda")
 
-    def make(self, act: Callable[[], T], *, is_point: bool) -> T:
+    def make(self, act: Callable[[], T], *, is_point: bool, text: str = "") -> T:
         """
         Carry out a call: an interleaved handler is suspended on the way, and a test lets time pass.
 
         Args:
             act: Has the effect, and returns the answer.
             is_point: Whether others may run before the effect though the call takes no time.
+            text: The call in words, for stories.
         Raises:
             ServiceException, TooManyRequestsException: Drawn, before there is an effect.
             ResponseLostError: Drawn, after it.
         """
         fiber = self._clock.fiber
-        if fiber is not None and (is_point or self._half_us):
-            fiber.point(self._half_us)
+        notes = fiber is not None and (is_point or self._half_us)
+        if fiber is not None and notes:
+            fiber.point(self._half_us, text)
         else:
             self._let_pass(self._half_us)
         try:
-            return self._carry_out(act)
+            answer = self._carry_out(act)
+        except Exception as error:
+            if fiber is not None and notes and text:
+                fiber.note(f"{text} raised {show(error)}")
+            raise
+        else:
+            if fiber is not None and notes and text:
+                fiber.note(text)
+            return answer
         finally:
             if fiber is not None and self._rest_us:
                 fiber.point(self._rest_us)

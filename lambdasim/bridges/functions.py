@@ -40,6 +40,7 @@ from lambdasim.bridges.invocations import Concurrency, Invocations
 from lambdasim.bridges.mappings import Mappings
 from lambdasim.bridges.permissions import Permissions
 from lambdasim.bridges.records import Call
+from lambdasim.clock.words import describe_call
 from lambdasim.errors import UsageError
 from lambdasim.errors.lambda_ import (
     InvalidParameterValueException,
@@ -119,7 +120,10 @@ class LambdaService:
         _, endpoint = simulation._endpoint(region, simulation.account_id)
         asked = Asked(simulation, endpoint, region, _Given(call.parameters))
         try:
-            return self._calls_in(region).make(partial(act, asked), is_point=call.operation not in _POINTS_THEMSELVES)
+            is_point = call.operation not in _POINTS_THEMSELVES
+            traces = is_point and simulation.clock.trace.active and simulation.clock.fiber is not None
+            text = describe_call(f"lambda.{call.operation}", (), call.parameters) if traces else ""
+            return self._calls_in(region).make(partial(act, asked), is_point=is_point, text=text)
         except TooManyRequestsException as error:
             if error.reason is not None and error.reason.endswith(_RATE):  # it is that of a second (LAM-211)
                 vars(error)["retryAfterSeconds"] = "1"

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from lambdasim.bridges.records import Call
+from lambdasim.clock.words import describe_call
 from lambdasim.errors import ParamValidationError, SqsError, UsageError
 from lambdasim.errors.sqs import MissingRequiredParameterException, QueueDoesNotExist
 from lambdasim.simulation import Simulation
@@ -82,9 +83,14 @@ class SqsService:
         if not about_all.members.issuperset(given):
             raise _unknown(operation, given, about_all.members)
         fiber = self._simulation.clock.fiber
+        text = ""
         if fiber is not None:
-            fiber.point()
-        return about_all.act(self._endpoint(call.region), call)
+            text = describe_call(f"sqs.{operation}", (), given) if self._simulation.clock.trace.active else ""
+            fiber.point(0, text)
+        answer = about_all.act(self._endpoint(call.region), call)
+        if fiber is not None and text:
+            fiber.note(text)
+        return answer
 
     def _queue(self, region: str | None, url: Any) -> Queue:
         """Return the queue that a caller in a Region means; it was mostly asked for before."""

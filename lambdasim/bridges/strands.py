@@ -310,9 +310,13 @@ class Strand:
         """Go on after so many seconds."""
         self._pause(seconds(duration), is_wait=True)
 
-    def point(self, duration_us: int = 0) -> None:
+    def point(self, duration_us: int = 0, before: str = "") -> None:
         """Let others run before it goes on."""
+        del before  # a thread neither crashes nor stalls by itself
         self._pause(duration_us, is_wait=False)
+
+    def note(self, text: str) -> None:
+        """Take nothing down: stories tell what handlers do, not which of their threads."""
 
     def wait(self, signal: Signal[T]) -> T:
         """Go on when something has happened, with its result."""

@@ -234,6 +234,7 @@ class Fiber(Suspended):
         duration_us = seconds(duration)
         before = f"sleep({duration_us / 1e6:g})" if self.clock.trace.active else ""
         self._pause(duration_us, is_wait=True, before=before)
+        self.note(before)
 
     def point(self, duration_us: int = 0, before: str = "") -> None:
         """Let others run before the handler goes on: a scheduling point, where its process may crash too."""

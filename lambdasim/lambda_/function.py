@@ -230,7 +230,9 @@ class Function(Eventful):
         """
         fiber = self.clock.fiber
         if fiber is not None:
-            fiber.point(0, describe_call(f"{self.name}.invoke", (payload,), {}) if self.clock.trace.active else "")
+            text = describe_call(f"{self.name}.invoke", (payload,), {}) if self.clock.trace.active else ""
+            fiber.point(0, text)
+            fiber.note(text)
         call = self._call(payload, invocation_type, qualifier, log_type, client_context)
         if isinstance(call, InvokeResult):
             return call
