@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable
 from itertools import pairwise
+from math import fsum
 from typing import Final
 
 from attrs import frozen
@@ -46,12 +47,13 @@ class Axis:
         gaps = [after[0] - before[0] for before, after in pairwise(self._places)]
         real = sorted(gap for gap in gaps if gap)
         limit_us = _CUT_ABOVE * real[len(real) // 4] if real else 0
-        fixed = sum(_STEP_PX if not gap else _CUT_PX if gap > limit_us else 0.0 for gap in gaps)
+        # `fsum`, for what `sum` makes of floats differs between versions of Python, and with it the picture
+        fixed = fsum(_STEP_PX if not gap else _CUT_PX if gap > limit_us else 0.0 for gap in gaps)
         linear_us = sum(gap for gap in gaps if gap <= limit_us)
         room = max(right - left - fixed, 0.0)
         scale = min(room / linear_us, _MOST_PX) if linear_us else 0.0
         widths = [_STEP_PX if not gap else _CUT_PX if gap > limit_us else max(gap * scale, _LEAST_PX) for gap in gaps]
-        total = sum(widths)
+        total = fsum(widths)
         shrink = min((right - left) / total, 1.0) if total else 1.0
         self._pixels = [left]
         self.cuts: list[Cut] = []  #: from left to right
