@@ -70,7 +70,7 @@ class MappingSnapshot:
     in_flight: int  #: of these, with an invocation in flight
     retrying: int  #: of these, with a throttled batch that waits for its next attempt
     held: int  #: records in batches: being gathered, waiting for a retry, or running
-    dropped: int  #: records given up after throttles
+    dropped: int  #: records of batches given up: after throttles, or since the function is gone or denies access
     duplicates: int  #: messages that reached the function more than once
     attempts: int  #: invokes tried, throttled ones too; `invoked_event_count / attempts` is the mean size of a batch
     polled_event_count: int
