@@ -452,7 +452,8 @@ class EventSourceMapping:
 
         Rules: ESM-300.
         """
-        queue, function, version = self.queue, self.function, self.target.version
+        queue, function = self.queue, self._look_up()
+        version = self._resolve(function).version
         siblings = [sibling for sibling in (*self._siblings, self) if not sibling.is_deleted]
         siblings = list(dict.fromkeys(siblings))
         of_function = [sibling for sibling in siblings if sibling.function.arn == function.arn]
@@ -510,6 +511,13 @@ class EventSourceMapping:
         if self.function.is_deleted and self._find_function is not None:
             found = self._find_function(self.function.arn)
         return self.function if found is None else found[0]
+
+    def _resolve(self, function: Function) -> Target:
+        """Return what the mapping invokes of a function; what it was, where that is gone."""
+        try:
+            return function.target(self.qualifier)
+        except ResourceNotFoundException:
+            return self.target
 
     def find_again(self, terms: Terms) -> bool:
         """Look up by its name what a batch is for, as each invoke does (ESM-067); return whether there is one."""
