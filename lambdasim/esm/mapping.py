@@ -198,7 +198,7 @@ class EventSourceMapping:
             luck=luck if luck.is_any else None,
         )
         self._look_for_next_queue()
-        self.lifecycle = Lifecycle(
+        self._lifecycle = Lifecycle(
             self.clock, settings.get(LifecycleModel), self._pollers, self._take_effect, enabled=enabled
         )
 
@@ -209,17 +209,17 @@ class EventSourceMapping:
     @property
     def state(self) -> str:
         """`Creating`, `Enabled`, `Updating`, `Disabling`, `Disabled`, `Enabling`, `Deleting` or `Deleted` (ESM-050)."""
-        return self.lifecycle.state
+        return self._lifecycle.state
 
     @property
     def state_transition_reason(self) -> str:
         """Who brought it into its state: `USER_INITIATED`, or `LAMBDA_INITIATED` (ESM-152)."""
-        return self.lifecycle.reason
+        return self._lifecycle.reason
 
     @property
     def is_deleted(self) -> bool:
         """Whether it is gone."""
-        return self.lifecycle.is_deleted
+        return self._lifecycle.is_deleted
 
     # ---- what it is told
 
@@ -356,7 +356,7 @@ class EventSourceMapping:
             ValidationException, InvalidParameterValueException, ResourceConflictException: As at creation.
         """
         self._guard()
-        self.lifecycle.refuse_in_transition("update")
+        self._lifecycle.refuse_in_transition("update")
         if enabled is not NOT_GIVEN:
             check_enabled(enabled)
         if function is not NOT_GIVEN and (not isinstance(function, Function) or function.clock is not self.clock):
@@ -404,7 +404,7 @@ class EventSourceMapping:
         self.function, self.qualifier, self.target = target, named, resolved
         self.configuration, self.filters = configuration, filters
         self.last_modified_at_us = self.clock.now_us
-        self.lifecycle.update(None if enabled is NOT_GIVEN else enabled)
+        self._lifecycle.update(None if enabled is NOT_GIVEN else enabled)
         return self.get_event_source_mapping()
 
     def delete_event_source_mapping(self) -> EventSourceMappingConfiguration:
@@ -416,8 +416,8 @@ class EventSourceMapping:
             ResourceInUseException: It is in a transition (ESM-034).
         """
         self._guard()
-        self.lifecycle.refuse_in_transition("delete")
-        self.lifecycle.delete()
+        self._lifecycle.refuse_in_transition("delete")
+        self._lifecycle.delete()
         return self.get_event_source_mapping()
 
     def tag_resource(self, tags: Mapping[str, str]) -> None:

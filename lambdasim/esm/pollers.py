@@ -556,7 +556,7 @@ class Pollers:
         self._ceiling = max(self.machine.cap, min(self._ceiling, self.slots))
         if self.machine.phase is Phase.STOPPED:
             if not self.slots:
-                self.mapping.lifecycle.on_drained()
+                self.mapping._lifecycle.on_drained()
             return
         self.machine.consider_idle()
 
