@@ -22,7 +22,7 @@ from lambdasim.simulation import Simulation
 from lambdasim.testing.building import build
 from lambdasim.testing.defaults import RUNS, Defaults, defaulting
 from lambdasim.testing.replaying import ATTRIBUTE, ReplayWarning, complaint, playing
-from lambdasim.testing.telling import quoted, raised, story
+from lambdasim.testing.telling import quoted, raised, told_of
 
 
 @frozen(kw_only=True)
@@ -93,7 +93,6 @@ class Guest:
 
     sim: Simulation
     given: dict[str, Any]  #: by the marker
-    player: Scripted | None  #: who plays the script, if the test has one
     has_failed: bool = field(default=False, init=False)
 
 
@@ -104,19 +103,14 @@ def simulated(request: pytest.FixtureRequest, options: Options | None) -> Iterat
     """Yield the simulation of a test; when it is over, nothing is patched any more."""
     item = request.node
     given = _given(item)
-    is_patched = given.pop("boto3", True)
-    script = script_of(item)
-    marked = given.pop("replay", None)
-    script = marked if script is None else script
-    if options is not None and options.replay is not None:
-        script = options.replay
+    is_patched = given.pop("boto3", True) and find_spec("botocore") is not None
+    marked, choices, faults = (given.pop(name, None) for name in ("replay", "choices", "faults"))
+    asked = None if options is None else options.replay
+    script = next((text for text in (asked, script_of(item), marked) if text is not None), None)
     player = None if script is None else Scripted(script)
-    choices = _chooser(given.pop("choices", None)) if player is None else player
-    given.pop("choices", None)
-    faults = given.pop("faults", None)
-    sim = build(choices, faults, **given)
-    guest = item.stash[GUEST] = Guest(sim, given, player)
-    with sim.patch_boto3() if is_patched and find_spec("botocore") is not None else nullcontext():
+    sim = build(_chooser(choices) if player is None else player, faults, **given)
+    guest = item.stash[GUEST] = Guest(sim, given)
+    with sim.patch_boto3() if is_patched else nullcontext():
         yield sim
     if player is not None and player.unused and not guest.has_failed:
         item.warn(ReplayWarning(complaint(player.unused)))
@@ -150,36 +144,52 @@ def _chooser(given: Any) -> Chooser | None:
 
 
 def report(item: pytest.Item, call: pytest.CallInfo[None], made: pytest.TestReport) -> None:
-    """Add to the report of a failure what happened in the simulation of the test."""
+    """Add to the report of a failure what happened in the simulations of the test."""
     guest = item.stash.get(GUEST, None)
-    if guest is None:
-        return
-    if made.failed and call.excinfo is not None and (made.when != "teardown" or not guest.has_failed):
-        guest.has_failed = True
-        for name, text in _sections(item, guest, call.excinfo.value):
+    if made.failed and call.excinfo is not None:
+        for name, text in _sections(item, guest, call.excinfo.value, made.when):
             _add(made, name, text)
-    if made.when == "teardown":
+    if made.when == "teardown" and guest is not None:
         del item.stash[GUEST]
 
 
-def _sections(item: pytest.Item, guest: Guest, error: BaseException) -> Iterator[tuple[str, str]]:
-    sim = guest.sim
-    try:
-        told, errors = story(sim), raised(sim, error)
-    except Exception as broken:  # a report is worth more than what went wrong while it was made
-        told, errors = f"it cannot be told: {type(broken).__name__}: {broken}", ""
-    yield "lambdasim timeline", told
+def _sections(
+    item: pytest.Item, guest: Guest | None, error: BaseException, when: str | None
+) -> Iterator[tuple[str, str]]:
+    """Yield what there is to say; exceptions that were drawn from say the rest in their notes."""
+    sims = list(told_of(error))
+    if guest is not None and not (when == "teardown" and guest.has_failed):
+        guest.has_failed = True
+        sims.append(guest.sim)
+        yield "lambdasim timeline", _safely(lambda: str(guest.sim.timeline()))
+    errors = _safely(raised, sims, error)
     if errors:
         yield "exceptions raised by handlers", errors
-    script, seed = sim.script, sim.seed
+    if guest is not None and guest.sim in sims:
+        lines = _again(item, guest)
+        if lines:
+            yield "lambdasim: to play it again", lines
+
+
+def _safely(tell: Callable[..., str], *args: Any) -> str:
+    """Return a text; a report is worth more than what may go wrong while it is made."""
+    try:
+        return tell(*args)
+    except Exception as error:
+        return f"it cannot be told: {type(error).__name__}: {error}"
+
+
+def _again(item: pytest.Item, guest: Guest) -> str:
+    """Return the line to paste, and the command."""
+    script, seed = guest.sim.script, guest.sim.seed
     wanted = [] if seed == 0 or "seed" in guest.given else [f"--lambdasim-seed={seed}"]
-    lines = [f"@replay({quoted(script)})"] if script else []
+    lines = []
     if script:
+        lines.append(f"@replay({quoted(script)})")
         wanted.append(f"--lambdasim-replay={shlex.quote(script)}")
     if wanted:
         lines.append(f"pytest {shlex.quote(item.nodeid)} {' '.join(wanted)}")
-    if lines:
-        yield "lambdasim: to play it again", "\n".join(lines)
+    return "\n".join(lines)
 
 
 def _add(made: pytest.TestReport, name: str, text: str) -> None:

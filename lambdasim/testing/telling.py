@@ -12,8 +12,6 @@ from lambdasim.clock.wording import of_seconds
 from lambdasim.lambda_.invocation import Invocation
 from lambdasim.simulation import Simulation
 
-_LINES_FIRST: Final = 300  # of a timeline, and
-_LINES_LAST: Final = 100  # where it is longer than both
 _RAISED_MAX: Final = 5
 _NAMED_MAX: Final = 4
 
@@ -34,21 +32,24 @@ def tell(error: BaseException, sims: Simulation | Sequence[Simulation], *, how: 
         sims: As they were left: one, or all that the test has drawn, in order.
         how: The line to paste, with `{script}` where the scripts go.
     """
-    if getattr(error, "_lambdasim_told", False):
+    if told_of(error):
         return
-    for note in notes([sims] if isinstance(sims, Simulation) else sims, error, how=how):
+    given = (sims,) if isinstance(sims, Simulation) else tuple(sims)
+    for note in notes(given, how=how):
         error.add_note(note)
-    error._lambdasim_told = True  # type: ignore[attr-defined]
+    error._lambdasim_told = given  # type: ignore[attr-defined]
 
 
-def notes(sims: Sequence[Simulation], error: BaseException | None = None, *, how: str) -> Iterator[str]:
-    """Yield the story of a run, what handlers raised beside its error, and how to play it again."""
+def told_of(error: BaseException) -> tuple[Simulation, ...]:
+    """Return the simulations that the notes of an exception tell of."""
+    return getattr(error, "_lambdasim_told", ())
+
+
+def notes(sims: Sequence[Simulation], *, how: str) -> Iterator[str]:
+    """Yield the story of a run, and how to play it again."""
     for number, sim in enumerate(sims, 1):
         which = f" in simulation {number} of {len(sims)}" if len(sims) > 1 else ""
-        yield f"what happened{which}:\n{story(sim)}"
-        errors = raised(sim, error)
-        if errors:
-            yield f"raised by handlers{which}:\n{errors}"
+        yield f"what happened{which}:\n{sim.timeline()}"
     scripts = [sim.script for sim in sims]
     while scripts and not scripts[-1]:
         scripts.pop()
@@ -58,30 +59,21 @@ def notes(sims: Sequence[Simulation], error: BaseException | None = None, *, how
         yield "nothing but the default was chosen: it fails without any misfortune"
 
 
-def story(sim: Simulation) -> str:
-    """Return the timeline, without its middle if it is long."""
-    lines = str(sim.timeline()).splitlines()
-    left_out = len(lines) - _LINES_FIRST - _LINES_LAST
-    if left_out > 0:
-        lines[_LINES_FIRST:-_LINES_LAST] = [f"… {left_out} lines are left out here; sim.timeline() has them all"]
-    return "\n".join(lines)
-
-
-def raised(sim: Simulation, besides: BaseException | None = None) -> str:
+def raised(sims: Sequence[Simulation], besides: BaseException | None = None) -> str:
     """
     Return what handlers raised, each distinct exception once, with the part of its traceback that is the user's code.
 
     Args:
-        sim: The simulation.
+        sims: The simulations.
         besides: An exception that is told elsewhere.
     """
     found: dict[str, list[Invocation]] = {}
-    for invocation in sorted(
-        (each for function in sim.functions for each in function.invocations), key=lambda each: each.started_at_us
-    ):
-        error = invocation.exception
-        if error is not None and error is not besides:
-            found.setdefault(traceback_of(error), []).append(invocation)
+    for sim in sims:
+        invocations = [invocation for function in sim.functions for invocation in function.invocations]
+        for invocation in sorted(invocations, key=lambda each: each.started_at_us):
+            error = invocation.exception
+            if error is not None and error is not besides:
+                found.setdefault(traceback_of(error), []).append(invocation)
     parts = [f"{_named(found[text])}:\n{text}" for text in list(found)[:_RAISED_MAX]]
     if len(found) > _RAISED_MAX:
         parts.append(f"… and {len(found) - _RAISED_MAX} others")
