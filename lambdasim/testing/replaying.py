@@ -94,7 +94,8 @@ def replay(script: str, *others: str) -> Callable[[F], F]:
     Play a script before anything else that a test does: the run that broke it once, for ever.
 
     It stands above `@given` of a test that draws from `simulations()`, or above a test that takes the fixture `sim`
-    (which then plays the script). Other arguments that Hypothesis draws are the simplest that the test accepts.
+    (which then plays the script). Other arguments that Hypothesis draws are the simplest of their strategies, where the
+    test accepts those.
 
     Args:
         script: What the report of a failure said, or `Simulation.script`.
@@ -148,7 +149,7 @@ def _play(test: Any, scripts: Sequence[str], args: tuple[Any, ...], keywords: di
         deadline=None,
         derandomize=True,
         max_examples=1,
-        phases=[Phase.generate],
+        phases=[Phase.generate, Phase.shrink],
         print_blob=False,
         suppress_health_check=list(HealthCheck),
     )
