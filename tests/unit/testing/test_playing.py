@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 
 import pytest
-from hypothesis import HealthCheck, assume, event, given, note, settings, target
+from hypothesis import HealthCheck, Phase, assume, event, given, note, settings, target
 from hypothesis import strategies as st
 from hypothesis.errors import InvalidArgument
 from hypothesis.stateful import (
@@ -23,7 +23,9 @@ from lambdasim.testing import FromHypothesis, ReplayWarning, checkpoint, replay,
 from lambdasim.testing.replaying import playing
 
 SCRIPT = "duplicate orders#1 @0"
-quick = settings(max_examples=60, database=None, derandomize=True, deadline=None)
+# Hypothesis's explanations of a failure take hundreds of runs, and nobody reads them here.
+PHASES = [phase for phase in Phase if phase is not Phase.explain]
+quick = settings(max_examples=60, database=None, derandomize=True, deadline=None, phases=PHASES)
 with_fixtures = settings(quick, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 

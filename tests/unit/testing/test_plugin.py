@@ -23,7 +23,7 @@ LOADED = () if entry_points(group="pytest11", name="lambdasim") else ("-p", "_la
 IMPORTS = """
     import pytest
     from unittest.mock import Mock
-    from hypothesis import given, settings
+    from hypothesis import Phase, given, settings
     from hypothesis import strategies as st
     from lambdasim import Benign, Faults, RedrivePolicy, Scripted, Seeded, Simulation
     from lambdasim.testing import assert_idempotent, replay, simulations
@@ -331,7 +331,7 @@ def test_what_cannot_be_told_does_not_hide_the_failure(run):
 def test_drawn_simulations_are_told_once(run):
     result = run(
         """
-        @settings(database=None, derandomize=True)
+        @settings(database=None, derandomize=True, phases=[Phase.generate, Phase.shrink])
         @given(sim=simulations(faults=Faults(duplicate_probability=0.1)))
         def test_it(sim):
             def handle(event, context):
