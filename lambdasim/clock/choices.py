@@ -95,6 +95,7 @@ class Step:
         return " ".join(filter(None, (name, self.subject, f"@{_seconds(self.at_us)}{again}")))
 
 
+_OTHER_WORDS: Final = {"duplicate_delivery": "duplicate"}  # names that a step may be written with, too
 _STEP: Final = re.compile(
     r"(?P<name>[a-z_]+(?:\.[a-z_]+)?)(?:=(?P<option>[1-9]\d*))?(?:\s+(?P<subject>[^\s@;]\S*))?\s+"
     r"@(?P<whole>\d+)(?:\.(?P<part>\d{1,6}))?(?:~(?P<nth>[1-9]\d*))?"
@@ -123,9 +124,8 @@ def parse_script(text: str) -> tuple[Step, ...]:
             )
             raise UsageError(msg)
         at_us = int(found["whole"]) * _MICROSECONDS + int((found["part"] or "").ljust(6, "0"))
-        steps.append(
-            Step(found["name"], found["subject"] or "", at_us, int(found["nth"] or 1), int(found["option"] or 1))
-        )
+        name = _OTHER_WORDS.get(found["name"], found["name"])
+        steps.append(Step(name, found["subject"] or "", at_us, int(found["nth"] or 1), int(found["option"] or 1)))
     return tuple(steps)
 
 

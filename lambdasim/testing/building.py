@@ -12,6 +12,7 @@ from lambdasim.faults import Faults
 from lambdasim.lambda_ import AsyncFaults, LambdaFaults
 from lambdasim.simulation import Simulation
 from lambdasim.sqs import SqsFaults
+from lambdasim.testing.defaults import defaults
 
 PACE_S: Final = 0.001  #: what each scheduling point of a handler takes at least
 
@@ -27,7 +28,7 @@ def build(choices: Chooser | None = None, faults: FaultsLike | None = None, **op
         faults: What may go wrong; an exploring chooser may play `misfortunes()` when it is not given.
         options: Of `Simulation`, in place of these.
     """
-    chosen = {"execution": "interleaved", "trace": None, "pace": PACE_S, **options}
+    chosen = {"seed": defaults().seed, "execution": "interleaved", "trace": None, "pace": PACE_S, **options}
     if faults is None and getattr(choices, "explores", False):
         faults = misfortunes()
     return Simulation(choices=choices, faults=faults, **chosen)

@@ -23,6 +23,7 @@ from lambdasim.errors import UsageError
 from lambdasim.simulation import Simulation
 from lambdasim.sqs import Queue, RedrivePolicy
 from lambdasim.testing.building import FaultsLike, build
+from lambdasim.testing.defaults import defaults
 from lambdasim.testing.searching import Budget, Run, Search
 from lambdasim.testing.telling import tell
 
@@ -75,9 +76,9 @@ def assert_idempotent(
     expected: Any = NOT_GIVEN,
     faults: FaultsLike | None = None,
     at_most: int = 3,
-    runs: int = 1_000,
+    runs: int | None = None,
     replay: str | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     queue_name: str = "orders",
     function_name: str | None = None,
     batch_size: int = 10,
@@ -104,9 +105,10 @@ def assert_idempotent(
             some permitted order.
         faults: What may go wrong; all that AWS permits when not given.
         at_most: Misfortunes in a run.
-        runs: Runs to play, at most. All with one misfortune come first, then combinations.
+        runs: Runs to play, at most; 1,000 by default, and 10,000 with pytest's `--lambdasim-profile=nightly`. All with
+            one misfortune come first, then combinations.
         replay: A script that is played before anything else: what a report said.
-        seed: Of the simulations, and of the choice among combinations.
+        seed: Of the simulations, and of the choice among combinations; 0, or that of pytest's `--lambdasim-seed`.
         queue_name, function_name: For stories; a name that ends in `.fifo` makes a FIFO queue.
         batch_size, function_response_types: Of the mapping.
         max_receive_count: With it there is a dead-letter queue, and what lands there need not be done.
@@ -142,6 +144,8 @@ def assert_idempotent(
     if not messages or isinstance(messages, str):
         msg = f"messages={messages!r}: give at least one message, such as messages=['order-1']"
         raise UsageError(msg)
+    runs = defaults().runs if runs is None else runs
+    seed = defaults().seed if seed is None else seed
     sends = [_parameters(message) for message in messages]
     is_fifo = queue_name.endswith(".fifo") or all(
         "message_group_id" in send and "message_deduplication_id" in send for send in sends
