@@ -242,6 +242,20 @@ def test_locks_are_locks(sim):
             lock.release()
 
 
+def test_time_limits_of_a_thread_are_those_of_its_clock(sim):
+    found = []
+
+    def get():
+        time.sleep(0.5)
+        with pytest.raises(queue.Empty):
+            queue.Queue().get(timeout=0.25)
+        found.append(sim.now)
+
+    with sim.patch_boto3(threads=True):
+        joined(get)
+    assert found == [0.75]
+
+
 def test_a_timer_goes_off_in_simulated_time(sim):
     seen = []
     with sim.patch_boto3(threads=True):
@@ -437,6 +451,17 @@ def test_a_pool_that_still_has_work_starts_no_threads_any_more(sim):
     assert [type(future.exception()).__name__ for future in futures] == ["ThreadEnded"] * 3
     assert [thread.is_alive() for thread in inner] == [False]
     pool.shutdown()
+
+
+def test_a_long_poll_ends_with_its_thread(sim, sqs):
+    orders = sim.create_queue("orders")
+    with sim.patch_boto3(threads=True):
+        (thread,) = started(partial(sqs.receive_message, QueueUrl=orders.url, WaitTimeSeconds=20))
+        time.sleep(1)
+    assert not thread.is_alive()
+    orders.send_message("order 1")
+    sim.run_for(0)
+    assert (orders.visible, orders.in_flight) == (1, 0)  # nobody is there to receive it
 
 
 def test_a_thread_that_never_had_its_turn_never_runs(sim):
