@@ -771,6 +771,7 @@ def test_failing_doctest_shows_the_timeline(pytester):
 
 
 def test_sections_travel_between_processes(run, pytester, monkeypatch):
+    pytest.importorskip("xdist")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
     result = run(
         FAILING + RACE.replace("test_it", "test_race"), "-n1", f"--lambdasim-replay={SCRIPT}", "--lambdasim-seed=3"
