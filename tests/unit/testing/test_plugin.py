@@ -409,6 +409,21 @@ def test_script_is_played_and_told(run, above):
     )
 
 
+def test_scripts_are_played_in_classes(run):
+    result = run(f"""
+        @pytest.mark.lambdasim(replay="{SCRIPT}")
+        class TestIt:
+            def test_of_the_class(self, sim):
+                assert charge_once(sim) == ["o-1"]
+
+            @replay("duplicate=2 orders#1 @0")
+            def test_of_its_own(self, sim):
+                charge_once(sim)
+                assert sim.script == "duplicate=2 orders#1 @0"
+    """)
+    result.assert_outcomes(failed=1, passed=1)
+
+
 def test_script_of_the_command_line_is_played_by_fixtures_and_by_what_is_drawn(run):
     text = f"""
         {dedented(RACE).replace(chr(10), chr(10) + " " * 8)}
