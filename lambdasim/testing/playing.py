@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from traceback import walk_tb
 from typing import Any, Final
 
 from hypothesis import strategies as st
@@ -78,14 +79,19 @@ def _tell_at_the_end(context: Any, sim: Simulation) -> None:
         return
     drawn = [sim]
     setattr(context, _DRAWN, drawn)
-    is_machine = getattr(getattr(context, "wrapped_test", None), "__module__", "") == "hypothesis.stateful"
 
     def at_the_end() -> None:
         error = sys.exc_info()[1]
         if error is not None and not type(error).__module__.startswith("hypothesis"):
-            tell(error, drawn, how=_PASTE_OF_STEPS if is_machine else _PASTE)
+            tell(error, drawn, how=_PASTE_OF_STEPS if _is_of_machine(error) else _PASTE)
 
     cleanup(at_the_end)
+
+
+def _is_of_machine(error: BaseException) -> bool:
+    """Return whether an exception came out of a state machine: there is no test above which a script could stand."""
+    frames = walk_tb(error.__traceback__)
+    return any(frame.f_globals.get("__name__") == "hypothesis.stateful" for frame, _ in frames)
 
 
 class FromHypothesis:
