@@ -362,6 +362,11 @@ class _Right:
             self._orders.append(right)
             if record == right:
                 return ""
+        if not self._orders:
+            return (
+                "without any misfortune, and delivered one by one, a message is handled twice at the same time\n"
+                f"got: {record!r}"
+            )
         shown = f"{self._orders[0]!r}" + (" (or in another order)" if len(self._units()) > 1 else "")
         return f"expected: {shown}\ngot:      {record!r}"
 
@@ -382,12 +387,20 @@ class _Right:
         )
 
     def _is_blend(self, record: Any) -> bool:
-        """Whether a list is the records of single messages (of whole groups on FIFO queues) run together."""
+        """
+        Whether a list is the records of single messages (of whole groups on FIFO queues) run together.
+
+        That is right only of messages that have nothing to do with each other: one after the other they must do no
+        more and no less than each by itself.
+        """
         if not isinstance(record, list):
             return False
         if self._alone is None:
             self._alone = [self._play([[place] for place in unit]) for unit in self._units()]
-        return all(isinstance(part, list) for part in self._alone) and is_blend(record, self._alone)
+            singly = self._play([[place] for place in self._places])
+            if not all(isinstance(part, list) for part in [singly, *self._alone]) or not is_blend(singly, self._alone):
+                self._alone = []
+        return bool(self._alone) and is_blend(record, self._alone)
 
     def _units(self) -> list[list[int]]:
         if not self._trial.is_fifo:
@@ -398,14 +411,23 @@ class _Right:
         return list(groups.values())
 
     def _play_orders(self) -> Iterator[Any]:
-        """Yield the records of delivering every message once, in each permitted order, one by one and all at once."""
+        """Yield the records of delivering every message once, in each permitted order, one by one and in batches."""
+        size = self._trial.setting.mapping["batch_size"]
         for order in itertools.islice(_orders(self._units()), _ORDERS_MAX):
-            yield self._play([[place] for place in order])
-            if len(order) > 1:
-                yield self._play([order])
+            singly = self._play([[place] for place in order])
+            if singly is not _NONE:
+                yield singly
+            if len(order) > 1 and size > 1:
+                together = self._play([order[begin : begin + size] for begin in range(0, len(order), size)])
+                if together is not _NONE and (together == singly or together != self._play([order[:1]])):
+                    yield together  # unless it does the first message of a batch, and forgets the others
 
     def _play(self, batches: Iterable[Sequence[int]]) -> Any:
-        """Deliver batches one after the other, each once, without any misfortune; return the record."""
+        """
+        Deliver batches one after the other, each once, without any misfortune; return the record.
+
+        It says nothing of what is right, and is `_NONE`, where two invocations were at work at the same time after all.
+        """
         trial = self._trial
         sim, queue, effects = trial._build(Benign(), None)
 
@@ -419,7 +441,21 @@ class _Right:
         outcome = trial._finish(sim, queue, effects, begin)
         if outcome.error is not None:
             raise outcome.error
-        return outcome.effects
+        return _NONE if _overlap(sim) else outcome.effects
+
+
+_NONE: Final = object()  # no record
+
+
+def _overlap(sim: Simulation) -> bool:
+    """Whether two invocations of a function were at work at the same time."""
+    for function in sim.functions:
+        ended_us = 0
+        for invocation in sorted(function.invocations, key=lambda invocation: invocation.started_at_us):
+            if invocation.started_at_us < ended_us:
+                return True
+            ended_us = max(ended_us, invocation.ended_at_us or invocation.started_at_us)
+    return False
 
 
 def is_blend(whole: Sequence[Any], parts: Sequence[Sequence[Any]]) -> bool:
