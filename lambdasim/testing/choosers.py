@@ -24,6 +24,7 @@ SHARES: Final[Mapping[str, int]] = {
     "sqs.duplicate": 6,
     "lambda.crash": 8,
     "lambda.stall": 5,
+    "test.later": 30,
     "sqs.lost_delete": 2,
     "esm.poller_lost": 2,
     "lambda.env_recycle": 1,
@@ -81,7 +82,7 @@ def _point_of(group: str, name: str) -> str | None:
     return f"esm.{name}" if name in _ESM else None
 
 
-_LAMBDA: Final = frozenset(entry.name for entry in fields(LambdaFaults))
+_LAMBDA: Final = frozenset(entry.name for entry in fields(LambdaFaults) if entry.default == 0.0)  # no sizes
 _ASYNC: Final = frozenset(entry.name for entry in fields(AsyncFaults))
 _ESM: Final = frozenset(entry.name for entry in fields(EsmFaults))
 
