@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from lambdasim import Faults
 from tests.handlers.case import ONE_BY_ONE, PARTIAL, bug, in_group
 from tests.handlers.keys import Ledger
@@ -95,8 +97,8 @@ def swallows_the_exception(sim):
         for record in event["Records"]:
             try:
                 send(record)
-            except Exception as error:  # noqa: BLE001 - the bug
-                print(f"could not send: {error}")
+            except Exception:  # the bug
+                logging.getLogger(__name__).exception("could not send %s", record["body"])
 
     return invoice, effects
 
@@ -133,6 +135,7 @@ def returns_inside_the_loop(sim):
         for record in event["Records"]:
             ledger.pay(record["body"], record["body"])
             return {"statusCode": 200}
+        return None
 
     return pay, lambda: sorted(ledger)
 
@@ -187,7 +190,6 @@ def runs_out_of_time(sim):
     def pay(event, context):
         for record in event["Records"]:
             if context.get_remaining_time_in_millis() < 2_500:
-                print("out of time")
                 break
             ledger.pay(record["body"], record["body"])
 

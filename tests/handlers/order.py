@@ -5,7 +5,14 @@ from __future__ import annotations
 from tests.handlers.case import ONE_BY_ONE, PARTIAL, bug, in_group
 
 
-@bug("1 created", "2 shipped", by="reorder crash stall", expected={"o-1": "shipped"}, **ONE_BY_ONE, story=["states['o-1']"])
+@bug(
+    "1 created",
+    "2 shipped",
+    by="reorder crash stall",
+    expected={"o-1": "shipped"},
+    **ONE_BY_ONE,
+    story=["states['o-1']"],
+)
 def last_write_wins(sim):
     """Whatever comes last is taken for the newest, on a queue that promises no order."""
     states = sim.remote({}, name="states")
@@ -100,7 +107,7 @@ def names_only_the_first_failure(sim):
 @bug(
     *in_group("open", group="accounts"),
     *in_group("add", group="bookings"),
-    by="split_receive crash stall",
+    by="later split_receive crash stall",
     misfortunes=2,
     expected=["open", "add"],
     story=["book.append('add')"],
@@ -117,7 +124,7 @@ def order_between_groups(sim):
     return write, lambda: book
 
 
-@bug("b", "a", by="stall cold_start", misfortunes=2, story=["[0]"], **ONE_BY_ONE)
+@bug("b", "a", by="later stall", misfortunes=2, story=["bids.append('a')"], **ONE_BY_ONE)
 def smallest_so_far(sim):
     """Who finds the smallest of all writes it down; between finding and writing somebody finds a smaller one."""
     bids, best = sim.remote([], name="bids"), sim.remote({}, name="best")
@@ -125,7 +132,6 @@ def smallest_so_far(sim):
     def bid(event, context):
         for record in event["Records"]:
             bids.append(record["body"])
-            smallest = sorted(bids)[0]
-            best["bid"] = smallest
+            best["bid"] = min(bids)
 
     return bid, lambda: dict(best)
