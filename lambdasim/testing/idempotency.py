@@ -275,10 +275,10 @@ class _Trial:
     # ---- the search
 
     def replay(self, script: str) -> None:
-        """Play a script with all messages, then with fewer, as it may have been found."""
+        """Play a script with few messages, as it may have been found, then with all."""
         everything = tuple(range(len(self.sends)))
         played = []
-        for places in itertools.chain([everything], self._fewer(everything)):
+        for places in itertools.chain(self._fewer(everything), [everything]):
             choices = Scripted(script)
             outcome = self.play(choices, places)
             complaint = self.complaint(outcome, places)
@@ -286,7 +286,7 @@ class _Trial:
                 self._fail(outcome, complaint, places, "the script that was given")
             played.append(choices)
         if all(choices.unused for choices in played):
-            played[0].warn_of_unused(stacklevel=4)
+            played[-1].warn_of_unused(stacklevel=4)
 
     def _fewer(self, places: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
         """Yield the messages that may do as well as all of these: one, two or three of them."""

@@ -19,7 +19,7 @@ def invoices_of(sim):
     return send, lambda: [message.body for message in invoices.messages]
 
 
-@bug("o-1", "o-2", by="throttle lost_send_ack", **PARTIAL, story=["invoices.fifo: send_message"])
+@bug("o-1", "o-2", by="throttle lost_send_ack", **PARTIAL, story=["invoices.fifo.send_message('"])
 def names_the_last_record(sim):
     """The name of what failed is read after the loop: it is that of the last record, whichever failed."""
     send, effects = invoices_of(sim)
@@ -55,7 +55,7 @@ def names_the_body(sim):
     return invoice, lambda: invoices
 
 
-@bug("o-1", by="throttle", story=["invoices.fifo: send_message"])
+@bug("o-1", by="throttle", story=["invoices.fifo.send_message('"])
 def failures_that_nobody_asked_for(sim):
     """It answers with `batchItemFailures`, but the mapping has no `ReportBatchItemFailures`: all are deleted."""
     send, effects = invoices_of(sim)
@@ -72,7 +72,7 @@ def failures_that_nobody_asked_for(sim):
     return invoice, effects
 
 
-@bug("o-1", by="throttle", **PARTIAL, story=["invoices.fifo: send_message"])
+@bug("o-1", by="throttle", **PARTIAL, story=["invoices.fifo.send_message('"])
 def answers_like_a_web_server(sim):
     """It says 500, which means something behind a gateway; to a mapping the whole batch is done."""
     send, effects = invoices_of(sim)
@@ -88,7 +88,7 @@ def answers_like_a_web_server(sim):
     return invoice, effects
 
 
-@bug("o-1", "o-2", by="throttle", story=["invoices.fifo: send_message"])
+@bug("o-1", "o-2", by="throttle", story=["invoices.fifo.send_message('"])
 def swallows_the_exception(sim):
     """One bad record must not stop the others: its exception goes to the log, and the record to nowhere."""
     send, effects = invoices_of(sim)
@@ -103,7 +103,7 @@ def swallows_the_exception(sim):
     return invoice, effects
 
 
-@bug("o-1", "o-2", by="throttle lost_send_ack", **PARTIAL, story=["invoices.fifo: send_message"])
+@bug("o-1", "o-2", by="throttle lost_send_ack", **PARTIAL, story=["invoices.fifo.send_message('"])
 def stops_at_the_first_failure(sim):
     """`all` is lazy: after the first failure the rest is not even tried, and is not named either."""
     send, effects = invoices_of(sim)
@@ -170,7 +170,9 @@ def marks_after_the_batch(sim):
     return charge, lambda: charges
 
 
-@bug("o-1", "o-2", by="duplicate poller_lost lost_delete crash split_receive receive_fewer", story=["ledger.pay("])
+@bug(
+    "o-1", "o-2", by="duplicate poller_lost lost_delete crash split_receive receive_fewer", story=["ledger.setdefault("]
+)
 def key_of_the_batch(sim):
     """One key for the whole batch: messages come back in other company, so that the key is another one."""
     ledger = sim.remote({}, name="ledger")

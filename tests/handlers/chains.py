@@ -12,7 +12,7 @@ def bodies(queue):
     return lambda: [message.body for message in queue.messages]
 
 
-@bug(*in_group("o-1"), by="crash stall throttle lost_send_ack", story=["invoices: send_message"])
+@bug(*in_group("o-1"), by="crash stall throttle lost_send_ack", story=["invoices.send_message('o-1')"])
 def two_queues_no_transaction(sim):
     """The invoice and the mail are two sends: when the process ends between them, the redelivery repeats the first."""
     invoices, mails = sim.create_queue("invoices"), sim.create_queue("mails")
@@ -68,7 +68,7 @@ def outbox_without_flush(sim):
     "o-1",
     by="poller_lost lost_delete response_lost crash stall",
     queue={"visibility_timeout": 600},
-    story=["events.fifo: send_message"],
+    story=["events.fifo.send_message('"],
 )
 def deduplication_of_five_minutes(sim):
     """The second queue drops copies, but only for five minutes, and a redelivery comes after ten."""
@@ -163,7 +163,7 @@ def gives_up_early(sim):
     return handle, lambda: [*ledger, *people.values()]
 
 
-@bug("o-1", by="lost_send_ack", story=["events.fifo: send_message", "orders: send_message"])
+@bug("o-1", by="lost_send_ack", story=["events.fifo.send_message('", "orders.send_message('o-1'"])
 def requeues_by_hand(sim):
     """What failed is sent to the queue again, as another message with another id; but it may not have failed."""
     events = sim.create_queue("events.fifo")

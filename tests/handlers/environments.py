@@ -27,7 +27,7 @@ def memory_of_a_warm_environment(sim):
     return {"init": cold_start}, lambda: charges
 
 
-@bug("o-1", by="throttle lost_send_ack", story=["refused"])
+@bug("o-1", by="throttle lost_send_ack", story=["send_message(", "raised "])
 def memory_of_what_failed(sim):
     """The global says `seen` before the work is done; the retry in the same environment believes it."""
     invoices = sim.create_queue("invoices.fifo", content_based_deduplication=True)
@@ -66,7 +66,7 @@ def mutable_default(sim):
     return {"init": cold_start}, lambda: list(orders.values())
 
 
-@bug("a", "b", by="env_recycle split_receive receive_fewer", story=["archive.update("])
+@bug("a", "b", by="env_recycle split_receive receive_fewer", story=["started in a new environment", "deleted"])
 def buffer_in_memory(sim):
     """Messages are let go while they are only in a buffer of the environment, which may be the last of them."""
     archive = sim.remote({}, name="archive")
@@ -115,7 +115,7 @@ def price_kept_in_memory(sim):
     return {"init": cold_start}, lambda: dict(sales)
 
 
-@bug("o-1", "o-2", by="throttle lost_send_ack", **PARTIAL, story=["refused"])
+@bug("o-1", "o-2", by="throttle lost_send_ack", **PARTIAL, story=["send_message(", "raised "])
 def errors_of_the_invocation_before(sim):
     """The list of failures is a global that is never emptied: what failed once is named for ever."""
     invoices = sim.create_queue("invoices.fifo", content_based_deduplication=True)

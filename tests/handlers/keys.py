@@ -204,7 +204,7 @@ def memory_of_the_last_keys(sim):
     return pay, lambda: recent
 
 
-@bug("o-1", by="crash stall poller_lost response_lost", story=["lost"])
+@bug("o-1", by="crash stall poller_lost response_lost", story=["received, for the 2nd time", "returned None"])
 def first_receive_only(sim):
     """A receive count of one is taken for `never tried before`."""
     charges = sim.remote([], name="charges")

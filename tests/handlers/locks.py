@@ -100,7 +100,7 @@ def lease_ends_while_at_work(sim):
     return price, lambda: results.computed
 
 
-@bug("3", "4", by="", **ONE_BY_ONE, story=["account['balance'] = "])
+@bug("3", "4", by="", **ONE_BY_ONE, story=["account.update(balance=3", "account.update(balance=4"])
 def read_modify_write(sim):
     """Two messages read the same row, and the second write overwrites the first; the mark in the row does not help."""
     account = sim.remote({"balance": 0, "booked": []}, name="account")

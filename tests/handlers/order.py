@@ -71,7 +71,7 @@ def journal_of(sim):
     return write, lambda: [message.body for message in journal.messages]
 
 
-@bug(*in_group("open", "add", "close"), by="throttle", **PARTIAL, story=["journal.fifo: send_message"])
+@bug(*in_group("open", "add", "close"), by="throttle", **PARTIAL, story=["journal.fifo.send_message('"])
 def goes_on_after_a_failure(sim):
     """A record of a group fails, and those after it are done all the same: it comes back behind them."""
     write, effects = journal_of(sim)
@@ -88,7 +88,7 @@ def goes_on_after_a_failure(sim):
     return copy, effects
 
 
-@bug(*in_group("open", "add"), by="throttle lost_send_ack", **PARTIAL, story=["journal.fifo: send_message"])
+@bug(*in_group("open", "add"), by="throttle lost_send_ack", **PARTIAL, story=["journal.fifo.send_message('"])
 def names_only_the_first_failure(sim):
     """It stops at the first failure, as it must; but what it does not name, and never did, is deleted."""
     write, effects = journal_of(sim)
