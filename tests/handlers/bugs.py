@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.handlers import batches, chains, environments, keys, locks, order
+from tests.handlers import batches, chains, environments, keys, locks, order, powertools
 from tests.handlers.case import cases_of
 
-BUGS = cases_of(keys, locks, environments, batches, order, chains)
+BUGS = cases_of(keys, locks, environments, batches, order, chains, powertools)
 BY_NAME = {bug.name: bug for bug in BUGS}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import sys
 import time
 
@@ -12,23 +11,13 @@ from aws_lambda_powertools.utilities.batch import (
     SqsFifoPartialProcessor,
     process_partial_response,
 )
-from aws_lambda_powertools.utilities.idempotency import (
-    BasePersistenceLayer,
-    IdempotencyConfig,
-    idempotent_function,
-)
-from aws_lambda_powertools.utilities.idempotency.exceptions import (
-    IdempotencyItemAlreadyExistsError,
-    IdempotencyItemNotFoundError,
-)
-from aws_lambda_powertools.utilities.idempotency.persistence.datarecord import DataRecord
+from aws_lambda_powertools.utilities.idempotency import IdempotencyConfig, idempotent_function
 
 from lambdasim import fifo_failures
 from tests.handlers.case import ONE_BY_ONE, PARTIAL, cases_of, correct, in_group
 from tests.handlers.keys import Ledger
 from tests.handlers.locks import Leases, Versions
-
-HOUR_S = 3_600
+from tests.handlers.powertools import DAY_S, Layer, Table
 
 
 def bodies(queue):
@@ -394,61 +383,12 @@ def in_progress_with_expiry(sim):
 # ---- the idempotency utility of Powertools, used as its manual says
 
 
-class Table(dict):
-    """A table with the conditional write that the utility asks of DynamoDB."""
-
-    def put_if_free(self, row, now_ms):
-        """Return whether the row was put."""
-        old = self.get(row["idempotency_key"])
-        if old is not None and old["expiry_timestamp"] >= now_ms // 1_000:
-            ends_ms = old["in_progress_expiry_timestamp"]
-            if old["status"] != "INPROGRESS" or ends_ms is None or ends_ms >= now_ms:
-                return False
-        self[row["idempotency_key"]] = row
-        return True
-
-
-class Layer(BasePersistenceLayer):
-    """A persistence layer as its documentation tells users to write one."""
-
-    def __init__(self, table):
-        super().__init__()
-        self.table = table
-
-    @staticmethod
-    def row(record):
-        return {
-            "idempotency_key": record.idempotency_key,
-            "status": record._status,
-            "expiry_timestamp": record.expiry_timestamp,
-            "in_progress_expiry_timestamp": record.in_progress_expiry_timestamp,
-            "response_data": record.response_data,
-        }
-
-    def _get_record(self, idempotency_key):
-        row = self.table.get(idempotency_key)
-        if row is None:
-            raise IdempotencyItemNotFoundError
-        return DataRecord(**row)
-
-    def _put_record(self, data_record):
-        now_ms = round(dt.datetime.now(dt.UTC).timestamp() * 1_000)
-        if not self.table.put_if_free(self.row(data_record), now_ms):
-            raise IdempotencyItemAlreadyExistsError
-
-    def _update_record(self, data_record):
-        self.table[data_record.idempotency_key] = self.row(data_record)
-
-    def _delete_record(self, data_record):
-        self.table.pop(data_record.idempotency_key, None)
-
-
 def powertools(sim, processor):
     """Make initialisation code: each record counts once, and the processor names what failed."""
     table, ledger = sim.remote(Table(), name="table"), sim.remote(Ledger(), name="ledger")
 
     def cold_start():
-        config = IdempotencyConfig(event_key_jmespath="messageId", expires_after_seconds=24 * HOUR_S)
+        config = IdempotencyConfig(event_key_jmespath="messageId", expires_after_seconds=DAY_S)
 
         @idempotent_function(data_keyword_argument="record", persistence_store=Layer(table), config=config)
         def process(record):
@@ -457,9 +397,7 @@ def powertools(sim, processor):
 
         def handler(event, context):
             config.register_lambda_context(context)
-            return process_partial_response(
-                event=event, record_handler=process, processor=processor(), context=context
-            )
+            return process_partial_response(event=event, record_handler=process, processor=processor(), context=context)
 
         return handler
 

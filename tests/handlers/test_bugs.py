@@ -16,6 +16,7 @@ MESSAGES_MAX = 3
 pytestmark = [
     pytest.mark.parametrize("name", BY_NAME),
     pytest.mark.filterwarnings("ignore:.*returned batchItemFailures, and the mapping:UserWarning"),
+    pytest.mark.filterwarnings("ignore:Couldn't determine the remaining time left:UserWarning"),
 ]
 
 
