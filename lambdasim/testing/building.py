@@ -15,6 +15,7 @@ from lambdasim.sqs import SqsFaults
 from lambdasim.testing.defaults import defaults
 
 PACE_S: Final = 0.001  #: what each scheduling point of a handler takes at least
+STALL_S: Final = 2  #: for how long a handler is held up
 
 FaultsLike = SqsFaults | LambdaFaults | AsyncFaults | EsmFaults
 
@@ -38,6 +39,7 @@ def misfortunes() -> Faults:
     """
     Return what may befall messages and handlers: all that AWS permits, except that it does not stop delivering.
 
-    A mapping that Lambda disables (`disabled_by_lambda`) is no test of a handler: nothing ever runs again.
+    A mapping that Lambda disables (`disabled_by_lambda`) is no test of a handler: nothing ever runs again. Who is held
+    up is held up for longer than what else may happen takes, or else the one comes just before the other each time.
     """
-    return evolve(Faults.permitted(), disabled_by_lambda=0.0)
+    return evolve(Faults.permitted(), disabled_by_lambda=0.0, stall_s=STALL_S)
