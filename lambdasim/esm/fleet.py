@@ -178,16 +178,22 @@ class Fleet:
         )
 
     def _on_last_end(self, slot: Slot) -> None:
-        """Retire a slot that leaves: its receive ended empty (C2)."""
+        """Retire the slots that leave whose receives end empty at this instant, all of them at once (C2)."""
         if slot.state is not SlotState.POLLING or slot.pause is not None or not slot.leaves:
             return
-        line, now_us = self._pollers.line, self._clock.now_us
-        if (now_us - slot.first_asked_us) % line.wait_us:  # its poller was taken back and given up again
-            return
+        pollers, line, now_us = self._pollers, self._pollers.line, self._clock.now_us
         line.advance(now_us - 1)
-        self._pollers.call_from_line(slot)
-        self._pollers.settle_empty(slot, now_us)
-        self._pollers.retire(slot)
+        ended: list[Slot] = []
+        while (other := line.pop_ended(now_us)) is not None:  # one by one, each would look at all that wait
+            ended.append(other)
+        for other in ended:
+            if not other.leaves:
+                line.resume(other)
+        pollers.note_open_receives()
+        for other in ended:
+            if other.leaves:
+                pollers.settle_empty(other, now_us)
+                pollers.retire(other)
 
     def has_retired(self, slot: Slot) -> None:
         """Take note that a slot is gone that left."""

@@ -382,8 +382,10 @@ class Pollers:
 
     def _first_open(self, slot: Slot, ended_by_us: int) -> Slot:
         """Return the slot that gets what is there: one whose receive is not on its way back, if there is such."""
-        others = () if self._picks else self.line.in_order(ended_by_us)
-        return next((other for other in (slot, *others) if self.line.returns_in_time(other, ended_by_us)), slot)
+        if self._picks or self.line.returns_in_time(slot, ended_by_us):
+            return slot
+        others = self.line.in_order(ended_by_us)
+        return next((other for other in others if self.line.returns_in_time(other, ended_by_us)), slot)
 
     def _call(self, slot: Slot, ended_by_us: int) -> None:
         """Let the open receive of a slot return with what there is when it returns."""
@@ -523,7 +525,7 @@ class Pollers:
     def leave_line(self, slot: Slot) -> None:
         """Let the receive of an open batch not be open any more."""
         self.line.leave(slot)
-        self.waits = bool(self._gathering or self._waiting)
+        self.note_open_receives()
 
     # ---- the end of a turn, and of a slot
 
@@ -579,9 +581,8 @@ class Pollers:
 
     # ---- slots that wait, and are too many
 
-    def call_from_line(self, slot: Slot) -> None:
-        """Take a slot that waits out of the line."""
-        self.line.call(slot)
+    def note_open_receives(self) -> None:
+        """Take down whether a receive is open, after some of them ended."""
         self.waits = bool(self._gathering or self._waiting)
 
     def time_head(self) -> None:
@@ -622,7 +623,7 @@ class Pollers:
             staying -= not leaves
         for slot in living_on:  # each with another receive, for others may be too many then
             line.resume(slot)
-        self.waits = bool(self._gathering or self._waiting)
+        self.note_open_receives()
         line.advance(now_us)
         self.time_head()
         machine.notice_demand()

@@ -123,23 +123,41 @@ def test_a_batch_is_no_more_work_with_many_provisioned_pollers():
     assert lines(30) <= MARGIN * lines(2)
 
 
-@pytest.mark.parametrize("kind", ["no handler", "in turns", "groups"])
-def test_nothing_is_sorted_or_searched_for_while_many_invocations_are_in_flight(kind):
-    world = busy(MANY, kind)
+def long_looks(sim, until, names=LONG_LOOKS):
+    """Return the looks at all that there is while a simulation runs."""
     seen = []
 
     def profile(frame, event, function):
-        if event == "c_call" and function.__name__ in LONG_LOOKS and "lambdasim" in frame.f_globals["__name__"]:
+        if event == "c_call" and function.__name__ in names and "lambdasim" in frame.f_globals["__name__"]:
             seen.append(function.__name__)
 
     before = sys.getprofile()
     sys.setprofile(profile)
     try:
-        world.sim.run(until=100)
+        sim.run(until=until)
     finally:
         sys.setprofile(before)
+    return seen
+
+
+@pytest.mark.parametrize("kind", ["no handler", "in turns", "groups", "receives that take time"])
+def test_nothing_is_sorted_or_searched_for_while_many_invocations_are_in_flight(kind):
+    world = busy(MANY, kind)
+    seen = long_looks(world.sim, 100)
     assert world.worker.snapshot().invocations == MANY + MANY // 4
     assert len(seen) <= 20  # cancelled timers are swept out now and then, fewer times the more there are
+
+
+@pytest.mark.parametrize("left", [{"minimum_pollers": 2}, {"minimum_pollers": None, "maximum_pollers": None}], ids=str)
+def test_the_line_is_not_searched_for_each_slot_of_many_pollers_that_are_given_up(left):
+    """Three hundred slots wait since the same instant, and most of them end at one, too."""
+    pollers = MANY // 10
+    world = World(1, 0, batch_size=1, minimum_pollers=pollers, maximum_pollers=pollers)
+    world.sim.run(until=1)
+    world.mapping.update_event_source_mapping(**left)
+    seen = long_looks(world.sim, 100, {"heapify"})  # a poller looks through its own ten slots
+    assert world.mapping.snapshot().pollers == (20 if world.mapping.minimum_pollers else 1)
+    assert len(seen) <= 20
 
 
 @pytest.mark.parametrize("settings", [[], [ROUND_ROBIN]], ids=["greedy", "in turns"])
