@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Final
 
 from attrs import evolve
@@ -35,6 +36,7 @@ def build(choices: Chooser | None = None, faults: FaultsLike | None = None, **op
     return Simulation(choices=choices, faults=faults, **chosen)
 
 
+@cache
 def misfortunes() -> Faults:
     """
     Return what may befall messages and handlers: all that AWS permits, except that it does not stop delivering.

@@ -97,7 +97,7 @@ def key_with_timestamp(sim):
     return pay, lambda: list(ledger.values())
 
 
-@bug("o-1", by="poller_lost lost_delete response_lost crash", misfortunes=2, story=["ledger.pay('o-1@"])
+@bug("o-1", by="poller_lost lost_delete delete_fails response_lost crash", misfortunes=2, story=["ledger.pay('o-1@"])
 def key_of_the_minute(sim):
     """The key has the minute in it, to let the same order in again later: a late redelivery is later."""
     ledger = sim.remote(Ledger(), name="ledger")
@@ -160,7 +160,7 @@ class ExpiringLedger(list):
             self.append(key)
 
 
-@bug("o-1", by="poller_lost lost_delete response_lost crash", story=["ledger.pay('o-1'"])
+@bug("o-1", by="poller_lost lost_delete delete_fails response_lost crash", story=["ledger.pay('o-1'"])
 def ttl_shorter_than_redelivery(sim):
     """Keys live for 20 seconds, and a message comes back after 30."""
     ledger = sim.remote(ExpiringLedger(20), name="ledger")
