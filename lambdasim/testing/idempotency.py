@@ -383,14 +383,13 @@ def _in_turn(
 def shape_of(outcome: Outcome) -> Hashable:
     """Return what tells one run from another: which invocations there were, and what they did when."""
     sim = outcome.sim
-    environments: dict[int, int] = {}
     invoked = [
         (
             invocation.label,
             invocation.started_at_us,
             invocation.ended_at_us,
             invocation.outcome.value,
-            environments.setdefault(id(invocation.environment), len(environments)),
+            invocation.environment.id,
             *(message.label for message in invocation.messages),
         )
         for function in sim.functions
