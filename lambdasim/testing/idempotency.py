@@ -54,7 +54,7 @@ class Outcome:
     sim: Simulation
     effects: Any  #: the record, None where the run did not come that far
     left: tuple[str, ...]  #: messages that are neither done nor in a dead-letter queue
-    dead: tuple[int, ...]  #: places of messages in the dead-letter queue
+    dead: tuple[int, ...]  #: which of the messages that were sent are in the dead-letter queue, from 0
     error: BaseException | None  #: what left the run
 
 
@@ -408,6 +408,7 @@ class _Right:
         self._orders: list[Any] = []
         self._coming: Iterator[Any] | None = None
         self._alone: list[Any] | None = None
+        self._is_endless = False  # a message is never done by itself
 
     def complaint(self, outcome: Outcome) -> str:
         """Return what is wrong with a record; empty: nothing."""
@@ -417,7 +418,8 @@ class _Right:
             if record == wanted or (not trial.is_fifo and _same_elements(record, wanted)):
                 return ""
             return f"expected: {wanted!r}\ngot:      {record!r}"
-        done = tuple(place for place in self._places if place not in outcome.dead)
+        dead = [self._places[sent] for sent in outcome.dead]
+        done = tuple(place for place in self._places if place not in dead)
         if done != self._places:
             return self._complaint_of_part(record, done)
         if any(record == right for right in self._orders) or self._is_blend(record):
@@ -428,6 +430,8 @@ class _Right:
             self._orders.append(right)
             if record == right:
                 return ""
+        if not self._orders and self._is_endless:
+            return "without any misfortune, and delivered one by one, the handler never gets done with a message"
         if not self._orders:
             return (
                 "without any misfortune, and delivered one by one, a message is handled twice at the same time\n"
@@ -492,7 +496,8 @@ class _Right:
         """
         Deliver batches one after the other, each once, without any misfortune; return the record.
 
-        It says nothing of what is right, and is `_NONE`, where two invocations were at work at the same time after all.
+        It says nothing of what is right, and is `_NONE`, where two invocations were at work at the same time after all,
+        or a message was never done.
         """
         trial = self._trial
         sim, queue, effects = trial._build(Benign(), None)
@@ -505,6 +510,9 @@ class _Right:
                 sim.run_for(0)
 
         outcome = trial._finish(sim, queue, effects, begin)
+        if isinstance(outcome.error, TimeoutError) and queue.messages:
+            self._is_endless = True
+            return _NONE
         if outcome.error is not None:
             raise outcome.error
         return _NONE if _overlap(sim) else outcome.effects
@@ -535,14 +543,12 @@ def is_blend(whole: Sequence[Any], parts: Sequence[Sequence[Any]]) -> bool:
         return False
     reached = [tuple(0 for _ in parts)]  # how much of each part is used up
     for item in whole:
-        following: list[tuple[int, ...]] = []
+        following: dict[tuple[int, ...], None] = {}
         for used in reached:
             for place, part in enumerate(parts):
                 if used[place] < len(part) and part[used[place]] == item:
-                    step = (*used[:place], used[place] + 1, *used[place + 1 :])
-                    if step not in following:
-                        following.append(step)
-        reached = following
+                    following[*used[:place], used[place] + 1, *used[place + 1 :]] = None
+        reached = list(following)
         if not reached:
             return False
     return True

@@ -220,6 +220,41 @@ def test_without_a_redrive_policy_nothing_is_lost_in_a_dead_letter_queue():
     assert_idempotent(make, ["o-1"], faults=Faults(poller_lost=0.1, crash=0.1), runs=30, max_receive_count=2)
 
 
+def test_a_message_that_is_done_only_beside_others_is_a_failure():
+    """By itself it is never done, so nothing is known to be right."""
+
+    def make(sim):
+        seen = sim.remote([], name="seen")
+
+        def handle(event, _):
+            if len(event["Records"]) == 1:
+                raise ValueError("too few")
+            seen.extend(record["body"] for record in event["Records"])
+
+        return handle, lambda: seen
+
+    error = failure_of(make, ["a", "b"], within=100)
+    assert "never gets done with it" in str(error)
+
+
+def test_messages_in_a_dead_letter_queue_are_told_by_their_place_among_those_that_were_sent():
+    """The third message dies whatever happens: the others have to be done, also where only some of them are played."""
+
+    def make(sim):
+        seen = sim.remote({}, name="seen")
+
+        def handle(event, _):
+            for record in event["Records"]:
+                if record["body"] == "poison":
+                    raise ValueError("poison")
+                seen.setdefault(record["body"], 1)
+
+        return handle, lambda: seen
+
+    messages = ["a", "b", "poison"]
+    assert_idempotent(make, messages, batch_size=1, max_receive_count=3, runs=120)
+
+
 def test_an_assertion_of_the_handler_is_a_finding():
     def make(sim):
         seen = sim.remote({}, name="seen")
