@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from lambdasim import PollModel, ProvisionedModel, Simulation
+from lambdasim import PollModel, ProvisionedModel, ScalingModel, Simulation
 from lambdasim.errors.lambda_ import InvalidParameterValueException, ResourceConflictException
 from lambdasim.lambda_ import Outcome
 
@@ -52,6 +52,25 @@ def test_a_receive_brings_what_is_there_when_it_returns(slow):
         slow.call_at(float(at), orders.send_message, at)
     slow.run(until=Decimal("1.5"))
     assert (len(worker.invocations), mapping.snapshot().invoked_event_count) == (1, 3)
+
+
+@pytest.mark.rule("ESM-092", "ESM-101")
+def test_a_slot_too_many_goes_with_its_receive_though_all_were_away_when_another_ended(slow):
+    """One receive ends at 20.5 s, two at 24.5 s; from 20.2 to 20.7 s none of them is in line."""
+    orders, worker = slow.create_queue("orders"), slow.create_function("worker", duration=0)
+    mapping = slow.create_event_source_mapping(orders, worker, batch_size=1, settings=[ScalingModel(initial=3)])
+    for _ in range(2):
+        slow.call_at(3.5, orders.send_message, "order")
+    slow.run(until=5)
+    mapping.update_event_source_mapping(maximum_concurrency=2)
+    slow.run(until=Decimal("20.2"))
+    for _ in range(3):
+        orders.send_message("for another consumer")
+    assert len(orders.receive_message(max_number_of_messages=3)) == 3
+    for until, pollers, empty in ((Decimal("24.5") - US, 3, 1), (Decimal("24.5"), 2, 3)):
+        slow.run(until=until)
+        assert (mapping.snapshot().pollers, mapping.snapshot().empty_receives) == (pollers, empty)
+    slow.check_invariants()
 
 
 @pytest.mark.rule("ESM-092")
