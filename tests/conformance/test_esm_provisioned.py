@@ -330,6 +330,17 @@ def test_each_receive_of_an_open_batch_is_counted(sim):
     assert sizes == [(3, 30), (3, 30)]
 
 
+@pytest.mark.rule("ESM-251", "ESM-081")
+def test_no_receive_follows_the_empty_one_that_ends_with_the_window(sim):
+    """One receive a second: that at 1 s ends empty at 21 s, with the window, so that its slot may ask again then."""
+    model = ProvisionedModel(invokes_per_poller=1, polls_per_s=1, growth_per_minute=0)
+    window = {"batch_size": 10, "maximum_batching_window_in_seconds": 21}
+    queue, mapping = provisioned(sim, 1, duration=0, settings=[model], **window)
+    for until, polling, deleted in (("20.999999", 1, 0), ("21", 2, 1)):
+        sim.run(until=Decimal(until))
+        assert (mapping.snapshot().polling, queue.deleted) == (polling, deleted)
+
+
 @pytest.mark.rule("ESM-251", "ESM-231")
 def test_receives_of_nothing_but_filtered_messages_are_counted_too(sim):
     criteria = {"Filters": [{"Pattern": json.dumps({"body": ["wanted"]})}]}
