@@ -23,6 +23,7 @@ from lambdasim.clock import (
     Trace,
     script_of,
 )
+from lambdasim.clock.choices import DEPARTURES_MAX
 from lambdasim.errors import ResponseLostError, UsageError
 from lambdasim.errors.lambda_ import InvalidParameterValueException, ResourceNotFoundException
 from lambdasim.errors.sqs import QueueDoesNotExist, RequestThrottled
@@ -851,7 +852,7 @@ class Simulation:
 
     @property
     def departures(self) -> tuple[Choice, ...]:
-        """What was chosen otherwise than by default, so far and in order."""
+        """What was chosen otherwise than by default, so far and in order; the first 100,000 are kept."""
         return tuple(self.clock.questions.departures)
 
     @property
@@ -860,7 +861,13 @@ class Simulation:
         The departures as text, such as `duplicate orders#1 @0; crash charge#2 @0.002`.
 
         `Simulation(choices=Scripted(text))` takes them again, on whatever of it is still asked (SQS-640).
+
+        Raises:
+            UsageError: There were more departures than are kept.
         """
+        if self.clock.questions.is_cut:
+            msg = f"this run has more than {DEPARTURES_MAX:,} departures; no script of it is kept, but its seed is"
+            raise UsageError(msg)
         return script_of(self.clock.questions.departures)
 
     def timeline(

@@ -12,6 +12,7 @@ import threading
 import time
 from contextlib import ContextDecorator
 from functools import cache, partial
+from importlib.util import find_spec
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 
@@ -268,16 +269,17 @@ class Patch(ContextDecorator):
         self._others = others
         self._sleep = sleep or threads
         self._threads = threads
-        self._real_sleeps: list[Any] = []
+        self._entered: list[tuple[int, Any]] = []  # how many were put in before, and what `time.sleep` was
         self._threading: list[Any] = []
 
     def __enter__(self) -> Self:
         """Let the simulation answer from now on."""
-        _library("botocore.endpoint")  # which says what is missing, if anything is
+        if find_spec("botocore") is None:
+            _library("botocore")  # which says what is missing; it is found when it comes, else
         if self._threads:
             self._threading.append(self._bridge.put_threads_in())
-        diversion.put_in(_Alone(self._bridge) if not self._others else self._bridge)
-        self._real_sleeps.append(time.sleep)
+        before = diversion.put_in(_Alone(self._bridge) if not self._others else self._bridge)
+        self._entered.append((before, time.sleep))
         if self._sleep:
             time.sleep = cast("Any", self._bridge.sleep)
         return self
@@ -290,8 +292,8 @@ class Patch(ContextDecorator):
             if self._threads:
                 self._bridge.take_threads_out(self._threading.pop())
         finally:
-            time.sleep = self._real_sleeps.pop()
-            diversion.take_out()
+            before, time.sleep = self._entered.pop()
+            diversion.take_out(before)
 
 
 class _Alone:

@@ -71,8 +71,13 @@ _is_whole = False  # whether all of them are replaced
 _watched: set[str] = set(_MODULES)  # modules that have not come yet
 
 
-def put_in(target: Target, *, for_handler: bool = False) -> None:
-    """Let a target answer the calls of all clients from now on; *for_handler*: while its code runs."""
+def put_in(target: Target, *, for_handler: bool = False) -> int:
+    """
+    Let a target answer the calls of all clients from now on; *for_handler*: while its code runs.
+
+    Returns:
+        How many were put in before, for `take_out`.
+    """
     global _is_whole  # noqa: PLW0603 - the classes are those of the process
     _targets.append(target)
     if len(_targets) == 1:
@@ -85,11 +90,20 @@ def put_in(target: Target, *, for_handler: bool = False) -> None:
                 sys.meta_path.insert(0, _FINDER)
         for place in _places:
             _replace(*place)
+    return len(_targets) - 1
 
 
-def take_out() -> None:
-    """Take out the target that was put in last."""
-    _targets.pop()
+def take_out(before: int | None = None) -> None:
+    """
+    Take out the target that was put in last.
+
+    Args:
+        before: How many there were before it: those that were put in after it, and left behind, go with it.
+    """
+    if before is None:
+        _targets.pop()
+    else:
+        del _targets[before:]
     if not _targets:
         for owner, name, _ in _places:
             if name in _found:

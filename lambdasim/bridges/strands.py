@@ -214,6 +214,7 @@ class Strand:
         self._doom: type[BaseException] | None = None
         self._refusals = 0
         self._is_abandoned = False
+        self._has_baton = False
         self._go = allocate_real()
         self._go.acquire()
         self._hub = allocate_real()
@@ -234,12 +235,12 @@ class Strand:
         self.due_us = None
         interrupt: BaseException | None = None
         with self.host.turn_of(self):
+            self._has_baton = True
             self._go.release()
-            while True:
+            while self._has_baton:
                 try:
                     self._hub.acquire()
-                    break
-                except BaseException as error:  # noqa: BLE001 - such as KeyboardInterrupt: the baton has to come back first
+                except BaseException as error:  # noqa: BLE001 - as KeyboardInterrupt; the baton has to come back first
                     interrupt = error
         if self.is_done:
             join_real(self.thread)  # what is left of it runs no code of anybody's
@@ -293,6 +294,11 @@ class Strand:
         if not self.is_free:
             with suppress(Exception):
                 self.done.set(None)
+            self._give_back()
+
+    def _give_back(self) -> None:
+        self._has_baton = False
+        with suppress(RuntimeError):  # an interrupt came first, and nobody took what was given back last time
             self._hub.release()
 
     @property
@@ -342,7 +348,7 @@ class Strand:
         self._suspend()
 
     def _suspend(self) -> None:
-        self._hub.release()
+        self._give_back()
         self._go.acquire()
         if self.is_free:
             raise Freed
@@ -354,12 +360,12 @@ class Strand:
         if _waits_for_work(self):  # one of a pool, which is done with what it had to do
             self.is_free = True
             by_thread.pop(self.ident, None)
-            self._hub.release()
+            self._give_back()
             raise Freed
         self._refusals += 1
         if self._refusals > _REFUSALS_MAX:
             self._is_abandoned = True
-            self._hub.release()
+            self._give_back()
             self._go.acquire()  # for good: nobody gives it the baton any more
         raise self._doom
 

@@ -26,6 +26,8 @@ from lambdasim.errors import UsageError
 if TYPE_CHECKING:
     from lambdasim.clock.clock import Clock
 
+DEPARTURES_MAX: Final = 100_000  #: that are kept of one run
+
 _MICROSECONDS: Final = 1_000_000
 
 
@@ -95,6 +97,7 @@ class Step:
         return " ".join(filter(None, (name, self.subject, f"@{_seconds(self.at_us)}{again}")))
 
 
+_OTHER_WORDS: Final = {"duplicate_delivery": "duplicate"}  # names that a step may be written with, too
 _STEP: Final = re.compile(
     r"(?P<name>[a-z_]+(?:\.[a-z_]+)?)(?:=(?P<option>[1-9]\d*))?(?:\s+(?P<subject>[^\s@;]\S*))?\s+"
     r"@(?P<whole>\d+)(?:\.(?P<part>\d{1,6}))?(?:~(?P<nth>[1-9]\d*))?"
@@ -123,9 +126,8 @@ def parse_script(text: str) -> tuple[Step, ...]:
             )
             raise UsageError(msg)
         at_us = int(found["whole"]) * _MICROSECONDS + int((found["part"] or "").ljust(6, "0"))
-        steps.append(
-            Step(found["name"], found["subject"] or "", at_us, int(found["nth"] or 1), int(found["option"] or 1))
-        )
+        name = _OTHER_WORDS.get(found["name"], found["name"])
+        steps.append(Step(name, found["subject"] or "", at_us, int(found["nth"] or 1), int(found["option"] or 1)))
     return tuple(steps)
 
 
@@ -258,13 +260,14 @@ CHOSEN: Final = Kind(
 class Questions:
     """Asks the chooser of a clock, checks what it says, and keeps what was not the default."""
 
-    __slots__ = ("_asked", "_asked_at_us", "_clock", "departures")
+    __slots__ = ("_asked", "_asked_at_us", "_clock", "departures", "is_cut")
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._asked: dict[tuple[str, object], int] = {}  # at this instant
         self._asked_at_us = -1
         self.departures: list[Choice] = []  #: so far, in order
+        self.is_cut = False  #: there were more, which nobody has kept
 
     def ask(
         self,
@@ -307,7 +310,10 @@ class Questions:
             raise UsageError(msg)
         if index:
             choice = Choice(name, owner, point.subject, now_us, nth, index, options[index])
-            self.departures.append(choice)
+            if len(self.departures) < DEPARTURES_MAX:
+                self.departures.append(choice)
+            else:
+                self.is_cut = True
             if clock.trace.active:
                 clock.trace.add((now_us, CHOSEN, choice, tuple(messages)))
         return index

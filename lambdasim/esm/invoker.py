@@ -112,7 +112,7 @@ class Invoker:
         """Stop: the function, version or alias is gone; messages are left to their visibility timeout (ESM-152)."""
         self._counts.failed += len(slot.messages)
         self._drop(slot)
-        self._mapping.lifecycle.on_refusal()
+        self._mapping._lifecycle.on_refusal()
 
     def _on_throttle(self, slot: Slot, now_us: int) -> None:
         """Keep a refused batch for a retry, or drop it (ESM-170 to ESM-174)."""

@@ -10,7 +10,7 @@ may be more, and hears when all of them wait. Which slots go when there are too 
      ^                 │  ^                                        │  │       control ticks: S5
      │                 │  └────────── all slots wait, in C6: S8 ───┘  │       empty receives: S6, S7
      │                 └─ a long time without a message: S9           │
-     └───────────────────────────── stop: S10 ────────────────────────┘
+     └──────────────────────────── stop: ESM-053 ─────────────────────┘
 ```
 
 **Ticks.** A growth tick matters only while messages are left that nobody waits for, a control tick only after a failed
@@ -234,7 +234,7 @@ class Machine:
         self._crew.time_head()
 
     def stop(self) -> None:
-        """S10: there are no slots any more, but for those that finish what they have."""
+        """Poll no more: slots only finish what they have (ESM-053)."""
         self.phase = Phase.STOPPED
         self.cancel_timers()
         self.set_target(0.0)

@@ -70,7 +70,7 @@ class MappingSnapshot:
     in_flight: int  #: of these, with an invocation in flight
     retrying: int  #: of these, with a throttled batch that waits for its next attempt
     held: int  #: records in batches: being gathered, waiting for a retry, or running
-    dropped: int  #: records given up after throttles
+    dropped: int  #: records of batches given up: after throttles, or since the function is gone or denies access
     duplicates: int  #: messages that reached the function more than once
     attempts: int  #: invokes tried, throttled ones too; `invoked_event_count / attempts` is the mean size of a batch
     polled_event_count: int
@@ -198,7 +198,7 @@ class EventSourceMapping:
             luck=luck if luck.is_any else None,
         )
         self._look_for_next_queue()
-        self.lifecycle = Lifecycle(
+        self._lifecycle = Lifecycle(
             self.clock, settings.get(LifecycleModel), self._pollers, self._take_effect, enabled=enabled
         )
 
@@ -209,17 +209,17 @@ class EventSourceMapping:
     @property
     def state(self) -> str:
         """`Creating`, `Enabled`, `Updating`, `Disabling`, `Disabled`, `Enabling`, `Deleting` or `Deleted` (ESM-050)."""
-        return self.lifecycle.state
+        return self._lifecycle.state
 
     @property
     def state_transition_reason(self) -> str:
         """Who brought it into its state: `USER_INITIATED`, or `LAMBDA_INITIATED` (ESM-152)."""
-        return self.lifecycle.reason
+        return self._lifecycle.reason
 
     @property
     def is_deleted(self) -> bool:
         """Whether it is gone."""
-        return self.lifecycle.is_deleted
+        return self._lifecycle.is_deleted
 
     # ---- what it is told
 
@@ -361,7 +361,7 @@ class EventSourceMapping:
             ValidationException, InvalidParameterValueException, ResourceConflictException: As at creation.
         """
         self._guard()
-        self.lifecycle.refuse_in_transition("update")
+        self._lifecycle.refuse_in_transition("update")
         if enabled is not NOT_GIVEN:
             check_enabled(enabled)
         if function is not NOT_GIVEN and (not isinstance(function, Function) or function.clock is not self.clock):
@@ -409,7 +409,7 @@ class EventSourceMapping:
         self.function, self.qualifier, self.target = target, named, resolved
         self.configuration, self.filters = configuration, filters
         self.last_modified_at_us = self.clock.now_us
-        self.lifecycle.update(None if enabled is NOT_GIVEN else enabled)
+        self._lifecycle.update(None if enabled is NOT_GIVEN else enabled)
         return self.get_event_source_mapping()
 
     def delete_event_source_mapping(self) -> EventSourceMappingConfiguration:
@@ -421,8 +421,8 @@ class EventSourceMapping:
             ResourceInUseException: It is in a transition (ESM-034).
         """
         self._guard()
-        self.lifecycle.refuse_in_transition("delete")
-        self.lifecycle.delete()
+        self._lifecycle.refuse_in_transition("delete")
+        self._lifecycle.delete()
         return self.get_event_source_mapping()
 
     def tag_resource(self, tags: Mapping[str, str]) -> None:
@@ -457,7 +457,8 @@ class EventSourceMapping:
 
         Rules: ESM-300.
         """
-        queue, function, version = self.queue, self.function, self.target.version
+        queue, function = self.queue, self._look_up()
+        version = self._resolve(function).version
         siblings = [sibling for sibling in (*self._siblings, self) if not sibling.is_deleted]
         siblings = list(dict.fromkeys(siblings))
         of_function = [sibling for sibling in siblings if sibling.function.arn == function.arn]
@@ -515,6 +516,13 @@ class EventSourceMapping:
         if self.function.is_deleted and self._find_function is not None:
             found = self._find_function(self.function.arn)
         return self.function if found is None else found[0]
+
+    def _resolve(self, function: Function) -> Target:
+        """Return what the mapping invokes of a function; what it was, where that is gone."""
+        try:
+            return function.target(self.qualifier)
+        except ResourceNotFoundException:
+            return self.target
 
     def find_again(self, terms: Terms) -> bool:
         """Look up by its name what a batch is for, as each invoke does (ESM-067); return whether there is one."""

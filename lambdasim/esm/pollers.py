@@ -560,7 +560,7 @@ class Pollers:
         self._ceiling = max(self.machine.cap, min(self._ceiling, self.slots))
         if self.machine.phase is Phase.STOPPED:
             if not self.slots:
-                self.mapping.lifecycle.on_drained()
+                self.mapping._lifecycle.on_drained()
             return
         self.machine.consider_idle()
 
@@ -610,12 +610,21 @@ class Pollers:
         """Retire the slots whose receives end empty at this instant, as far as there are too many (C2)."""
         self._head_timer = None
         line, machine, now_us = self.line, self.machine, self.clock.now_us
+        staying = self.slots - self.fleet.leaving
+        living_on = []
         line.advance(now_us - 1)
-        while machine.releases(self.slots - self.fleet.leaving) and (slot := line.pop_ended(now_us)) is not None:
-            self.settle_empty(slot, now_us)
-            if self.slots - self.fleet.leaving <= machine.allowed and not slot.leaves:
-                machine.release()
-            self.retire(slot)
+        while machine.releases(staying) and (slot := line.pop_ended(now_us)) is not None:
+            leaves = slot.leaves
+            if not leaves and self._overshoots(slot):
+                living_on.append(slot)
+            else:
+                self.settle_empty(slot, now_us)
+                if not leaves and staying <= machine.allowed:
+                    machine.release()
+                self.retire(slot)
+            staying -= not leaves
+        for slot in living_on:  # each with another receive, for others may be too many then
+            line.resume(slot)
         self.note_open_receives()
         line.advance(now_us)
         self.time_head()

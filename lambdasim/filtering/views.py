@@ -23,7 +23,7 @@ class Payload(Enum):
 
     JSON = "JSON"  #: an object or an array
     PLAIN = "plain"  #: any other text
-    UNREADABLE = "unreadable"  #: bytes that are no UTF-8
+    UNREADABLE = "unreadable"  #: bytes that are no UTF-8, or nothing that could be a text (FLT-002)
 
 
 class Misfit(Enum):
@@ -64,18 +64,21 @@ def class_of(text: str) -> tuple[Payload, Any]:
     return Payload.PLAIN, text
 
 
-def class_of_bytes(encoded: str | None) -> tuple[Payload, Any]:
+def class_of_bytes(encoded: object) -> tuple[Payload, Any]:
     """Return the class of base64 of a text; a null is plain (FLT-102)."""
-    if encoded is None:
-        return Payload.PLAIN, None
-    text = _text_of(encoded)
-    return (Payload.UNREADABLE, None) if text is None else class_of(text)
+    return _class_of(None if encoded is None else _text_of(encoded), is_null=encoded is None)
+
+
+def _class_of(text: object, *, is_null: bool) -> tuple[Payload, Any]:
+    if isinstance(text, str):
+        return class_of(text)
+    return Payload.PLAIN if is_null else Payload.UNREADABLE, None
 
 
 def metadata_of(source: Source, record: Mapping[str, Any]) -> dict[str, Any]:
     """Return the view of a record without its payload, as Python objects."""
     if source.name == "kinesis":  # what is under `kinesis` in the event stands at the top (FLT-100)
-        inner = {key: value for key, value in record.get("kinesis", {}).items() if key != "data"}
+        inner = {key: value for key, value in _inside_kinesis(record).items() if key != "data"}
         return {**{key: value for key, value in record.items() if key != "kinesis"}, **inner}
     view = {key: value for key, value in record.items() if key != source.data_key}
     if source.name == "kafka" and isinstance(view.get("key"), str):
@@ -83,22 +86,28 @@ def metadata_of(source: Source, record: Mapping[str, Any]) -> dict[str, Any]:
     return view
 
 
-def _text_of(encoded: str) -> str | None:
+def _inside_kinesis(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    inner = record.get("kinesis")
+    return inner if isinstance(inner, Mapping) else {}
+
+
+def _text_of(encoded: Any) -> str | None:
     """Return what is base64 of UTF-8; None where it is not."""
     try:
         return base64.b64decode(encoded, validate=True).decode()
-    except ValueError:  # no base64, no UTF-8, or not even ASCII
+    except (ValueError, TypeError):  # no base64, no UTF-8, not even ASCII, or no text at all
         return None
 
 
 def payload_of(source: Source, record: Mapping[str, Any]) -> tuple[Payload, Any]:
     """Return the class of the payload of a record and what a pattern sees of it."""
     if source.name == "sqs":
-        return class_of(record.get("body", ""))
+        body = record.get("body", "")
+        return _class_of(body, is_null=body is None)
     if source.is_typed:
         return Payload.JSON, texts.normalise(record.get(source.data_key))
     if source.name == "kinesis":
-        return class_of_bytes(record.get("kinesis", {}).get("data"))
+        return class_of_bytes(_inside_kinesis(record).get("data"))
     return class_of_bytes(record.get(source.data_key))
 
 

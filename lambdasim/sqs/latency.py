@@ -45,7 +45,7 @@ def take_time(clock: Clock, latency_us: int, operation: F, name: str) -> F:
 def be_point(clock: Clock, operation: F, name: str) -> F:
     """Return an operation before which an interleaved handler is suspended: others may run in between."""
 
-    @wraps(operation)
+    @wraps(operation, ("__name__", "__doc__"), ())  # the rest would cost more than all else here
     def call(*args: Any, **keywords: Any) -> Any:  # noqa: ANN401 - it passes on whatever it gets
         fiber = clock.fiber
         if fiber is None:

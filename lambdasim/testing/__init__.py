@@ -27,7 +27,8 @@ if TYPE_CHECKING:
         nothing_dead_unrun,
         order_within_group,
     )
-    from lambdasim.testing.playing import FromHypothesis, ReplayWarning, replay, simulations
+    from lambdasim.testing.playing import FromHypothesis, simulations
+    from lambdasim.testing.replaying import ReplayWarning, replay
     from lambdasim.testing.strategies import (
         arrival_times,
         fault_settings,
@@ -46,7 +47,7 @@ _HOMES: Final = {
     "Exploration": "exploring",
     "FromHypothesis": "playing",
     "Law": "laws",
-    "ReplayWarning": "playing",
+    "ReplayWarning": "replaying",
     "all_laws": "laws",
     "arrival_times": "strategies",
     "assert_idempotent": "idempotency",
@@ -67,7 +68,7 @@ _HOMES: Final = {
     "nothing_dead_unrun": "laws",
     "order_within_group": "laws",
     "queue_configurations": "strategies",
-    "replay": "playing",
+    "replay": "replaying",
     "simulations": "playing",
     "sqs_events": "strategies",
 }

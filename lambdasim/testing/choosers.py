@@ -21,20 +21,26 @@ from lambdasim.testing.building import FaultsLike, misfortunes
 # How often a point is looked at, beside the others: what breaks handlers most comes first, and is what Hypothesis
 # shrinks towards. A point that is not listed has one share, at the end.
 SHARES: Final[Mapping[str, int]] = {
-    "sqs.duplicate": 6,
-    "lambda.crash": 8,
-    "lambda.stall": 5,
-    "sqs.lost_delete": 2,
-    "esm.poller_lost": 2,
-    "lambda.env_recycle": 1,
-    "sqs.reorder": 2,
-    "esm.delete_fails": 2,
-    "clock.tie": 3,
-    "lambda.response_lost": 2,
-    "lambda.environment": 1,
-    "lambda.cold_start": 1,
-    "sqs.lost_send_ack": 2,
-    "esm.split_receive": 2,
+    "sqs.duplicate": 12,
+    "lambda.crash": 16,
+    "lambda.stall": 10,
+    "test.later": 60,  # asked once or not at all, and then everything else changes
+    "sqs.lost_delete": 4,
+    "esm.poller_lost": 4,
+    "lambda.env_recycle": 2,
+    "sqs.reorder": 4,
+    "esm.delete_fails": 4,
+    "clock.tie": 6,
+    "lambda.response_lost": 4,
+    "lambda.environment": 2,
+    "lambda.cold_start": 2,
+    "sqs.throttle": 5,
+    "sqs.lost_send_ack": 5,
+    "lambda.call_throttled": 4,
+    "lambda.call_lost": 4,
+    "lambda.call_error": 4,
+    "esm.split_receive": 4,
+    "sqs.receive_fewer": 2,
 }
 _UNASKED: Final = {"clock.tie", "lambda.failure"}  # asked whatever the faults are
 
@@ -81,7 +87,7 @@ def _point_of(group: str, name: str) -> str | None:
     return f"esm.{name}" if name in _ESM else None
 
 
-_LAMBDA: Final = frozenset(entry.name for entry in fields(LambdaFaults))
+_LAMBDA: Final = frozenset(entry.name for entry in fields(LambdaFaults) if entry.default == 0.0)  # no sizes
 _ASYNC: Final = frozenset(entry.name for entry in fields(AsyncFaults))
 _ESM: Final = frozenset(entry.name for entry in fields(EsmFaults))
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 import copy
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from random import Random
 from typing import Any, Final
 
@@ -20,9 +21,11 @@ from attrs import define, field, frozen
 
 from lambdasim.clock import Benign, Chooser, Scripted
 from lambdasim.errors import UsageError
+from lambdasim.lambda_.fibers import OPERATED
 from lambdasim.simulation import Simulation
 from lambdasim.sqs import Queue, RedrivePolicy
 from lambdasim.testing.building import FaultsLike, build
+from lambdasim.testing.defaults import defaults
 from lambdasim.testing.searching import Budget, Run, Search
 from lambdasim.testing.telling import tell
 
@@ -30,6 +33,8 @@ Make = Callable[[Simulation], tuple[Any, Callable[[], Any]]]
 
 _ORDERS_MAX: Final = 720  # orders of messages that are played for the record that is right
 _WITHIN_S: Final = 3_600
+_FEWER_MAX: Final = 3
+LATER_S: Final = 1  #: how long after the one before it a message may be sent: less than `STALL_S`
 
 
 class _Given:
@@ -75,9 +80,9 @@ def assert_idempotent(
     expected: Any = NOT_GIVEN,
     faults: FaultsLike | None = None,
     at_most: int = 3,
-    runs: int = 1_000,
+    runs: int | None = None,
     replay: str | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     queue_name: str = "orders",
     function_name: str | None = None,
     batch_size: int = 10,
@@ -104,9 +109,10 @@ def assert_idempotent(
             some permitted order.
         faults: What may go wrong; all that AWS permits when not given.
         at_most: Misfortunes in a run.
-        runs: Runs to play, at most. All with one misfortune come first, then combinations.
+        runs: Runs to play, at most; 1,000 by default, and 10,000 with pytest's `--lambdasim-profile=nightly`. All with
+            one misfortune come first, then combinations.
         replay: A script that is played before anything else: what a report said.
-        seed: Of the simulations, and of the choice among combinations.
+        seed: Of the simulations, and of the choice among combinations; 0, or that of pytest's `--lambdasim-seed`.
         queue_name, function_name: For stories; a name that ends in `.fifo` makes a FIFO queue.
         batch_size, function_response_types: Of the mapping.
         max_receive_count: With it there is a dead-letter queue, and what lands there need not be done.
@@ -142,6 +148,8 @@ def assert_idempotent(
     if not messages or isinstance(messages, str):
         msg = f"messages={messages!r}: give at least one message, such as messages=['order-1']"
         raise UsageError(msg)
+    runs = defaults().runs if runs is None else runs
+    seed = defaults().seed if seed is None else seed
     sends = [_parameters(message) for message in messages]
     is_fifo = queue_name.endswith(".fifo") or all(
         "message_group_id" in send and "message_deduplication_id" in send for send in sends
@@ -199,7 +207,20 @@ class _Trial:
         """Send the messages of these places at once, and run until none is left."""
         with_luck = None if isinstance(choices, Benign) else self.setting.faults
         sim, queue, effects = self._build(choices, with_luck)
-        return self._finish(sim, queue, effects, lambda: [queue.send_message(**self.sends[place]) for place in places])
+        return self._finish(sim, queue, effects, lambda: self._send(sim, queue, places))
+
+    def _send(self, sim: Simulation, queue: Queue, places: Sequence[int], sent: int = 0) -> None:
+        """Send messages one after the other; before any but the first there may be a while (`test.later`)."""
+        for place in range(sent, len(places)):
+            if place > sent and self.setting.faults is None and self._is_later(sim, queue, place):
+                sim.call_later(LATER_S, self._send, sim, queue, places, place)
+                return
+            queue.send_message(**self.sends[places[place]])
+
+    def _is_later(self, sim: Simulation, queue: Queue, place: int) -> bool:
+        label = f"{self.setting.queue_name}#{place + 1}"
+        options = ("at once", f"{LATER_S:g} s after those before it")
+        return sim.clock.questions.ask("test.later", queue.arn, 0.01, options, label) == 1
 
     def _build(self, choices: Chooser, faults: FaultsLike | None) -> tuple[Simulation, Queue, Callable[[], Any]]:
         setting = self.setting
@@ -254,25 +275,34 @@ class _Trial:
     # ---- the search
 
     def replay(self, script: str) -> None:
-        """Play a script with all messages, which may be those that broke it once."""
-        choices = Scripted(script)
-        places = tuple(range(len(self.sends)))
-        outcome = self.play(choices, places)
-        complaint = self.complaint(outcome, places)
-        if complaint:
-            self._fail(outcome, complaint, places, "the script that was given")
-        choices.warn_of_unused(stacklevel=4)
+        """Play a script with few messages, as it may have been found, then with all."""
+        everything = tuple(range(len(self.sends)))
+        played = []
+        for places in itertools.chain(self._fewer(everything), [everything]):
+            choices = Scripted(script)
+            outcome = self.play(choices, places)
+            complaint = self.complaint(outcome, places)
+            if complaint:
+                self._fail(outcome, complaint, places, "the script that was given")
+            played.append(choices)
+        if all(choices.unused for choices in played):
+            played[-1].warn_of_unused(stacklevel=4)
+
+    def _fewer(self, places: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+        """Yield the messages that may do as well as all of these: one, two or three of them."""
+        if self.expected is NOT_GIVEN:
+            for count in range(1, min(len(places), _FEWER_MAX + 1)):
+                yield from itertools.combinations(places, count)
 
     def search(self, at_most: int, budget: Budget, random: Random) -> Report:
         """Play runs, simplest first, and raise of the first bad one, shrunk."""
         searches = [self._searcher(places, at_most, budget, random) for places in self._scopes()]
         counts: dict[int, int] = {}
         for departures in range(at_most + 1):
-            for places, search in searches:
-                for run in search.runs(departures):
-                    counts[departures] = counts.get(departures, 0) + 1
-                    if search.is_bad(run.result):
-                        self._report(run, search, places, budget)
+            for places, search, run in _in_turn(searches, departures):
+                counts[departures] = counts.get(departures, 0) + 1
+                if search.is_bad(run.result):
+                    self._report(run, search, places, budget)
         return Report(budget.played, counts)
 
     def _scopes(self) -> list[tuple[int, ...]]:
@@ -291,6 +321,7 @@ class _Trial:
             at_most,
             budget,
             random,
+            shape_of,
         )
         return places, search
 
@@ -302,16 +333,12 @@ class _Trial:
 
     def _with_fewer(self, run: Run[Outcome], places: tuple[int, ...]) -> tuple[Run[Outcome], tuple[int, ...]]:
         """Return a bad run with as few messages as come of leaving some out, and playing what one departure gives."""
-        for count in range(1, len(places) if self.expected is NOT_GIVEN else 0):
-            for fewer in itertools.combinations(places, count):
-                budget = Budget(200)
-                _, search = self._searcher(fewer, run.departures, budget, Random(0))
-                for departures in range(run.departures + 1):
-                    for tried in search.runs(departures):
-                        if search.is_bad(tried.result):
-                            return search.shrink(tried), fewer
-            if count >= 3:
-                break
+        for fewer in self._fewer(places):
+            _, search = self._searcher(fewer, run.departures, Budget(200), Random(0))
+            for departures in range(run.departures + 1):
+                for tried in search.runs(departures):
+                    if search.is_bad(tried.result):
+                        return search.shrink(tried), fewer
         return run, places
 
     def _fail(self, outcome: Outcome, complaint: str, places: tuple[int, ...], found: str) -> None:
@@ -327,6 +354,49 @@ class _Trial:
             error.__cause__ = outcome.error
         tell(error, outcome.sim, how="assert_idempotent(…, replay={script})")
         raise error
+
+
+_Places = tuple[int, ...]
+
+
+def _in_turn(
+    searches: Sequence[tuple[_Places, Search[Outcome]]], departures: int
+) -> Iterator[tuple[_Places, Search[Outcome], Run[Outcome]]]:
+    """
+    Yield the runs of several searches with so many departures.
+
+    One search after the other, as long as each run of all of them is played; of combinations, of which there are more
+    than the budget allows, one of each in turn.
+    """
+    waiting = deque((places, search, search.runs(departures)) for places, search in searches)
+    while waiting:
+        places, search, runs = waiting[0]
+        run = next(runs, None)
+        if run is None:
+            waiting.popleft()
+            continue
+        yield places, search, run
+        if departures > 1:
+            waiting.rotate(-1)
+
+
+def shape_of(outcome: Outcome) -> Hashable:
+    """Return what tells one run from another: which invocations there were, and what they did when."""
+    sim = outcome.sim
+    invoked = [
+        (
+            invocation.label,
+            invocation.started_at_us,
+            invocation.ended_at_us,
+            invocation.outcome.value,
+            invocation.environment.id,
+            *(message.label for message in invocation.messages),
+        )
+        for function in sim.functions
+        for invocation in function.invocations
+    ]
+    done = [(entry[0], entry[2].label, entry[3]) for entry in sim.trace.entries() if entry[1] is OPERATED]
+    return tuple(invoked), tuple(done)
 
 
 class _Right:
@@ -358,6 +428,11 @@ class _Right:
             self._orders.append(right)
             if record == right:
                 return ""
+        if not self._orders:
+            return (
+                "without any misfortune, and delivered one by one, a message is handled twice at the same time\n"
+                f"got: {record!r}"
+            )
         shown = f"{self._orders[0]!r}" + (" (or in another order)" if len(self._units()) > 1 else "")
         return f"expected: {shown}\ngot:      {record!r}"
 
@@ -378,12 +453,20 @@ class _Right:
         )
 
     def _is_blend(self, record: Any) -> bool:
-        """Whether a list is the records of single messages (of whole groups on FIFO queues) run together."""
+        """
+        Whether a list is the records of single messages (of whole groups on FIFO queues) run together.
+
+        That is right only of messages that have nothing to do with each other: one after the other they must do no
+        more and no less than each by itself.
+        """
         if not isinstance(record, list):
             return False
         if self._alone is None:
             self._alone = [self._play([[place] for place in unit]) for unit in self._units()]
-        return all(isinstance(part, list) for part in self._alone) and is_blend(record, self._alone)
+            singly = self._play([[place] for place in self._places])
+            if not all(isinstance(part, list) for part in [singly, *self._alone]) or not is_blend(singly, self._alone):
+                self._alone = []
+        return bool(self._alone) and is_blend(record, self._alone)
 
     def _units(self) -> list[list[int]]:
         if not self._trial.is_fifo:
@@ -394,14 +477,23 @@ class _Right:
         return list(groups.values())
 
     def _play_orders(self) -> Iterator[Any]:
-        """Yield the records of delivering every message once, in each permitted order, one by one and all at once."""
+        """Yield the records of delivering every message once, in each permitted order, one by one and in batches."""
+        size = self._trial.setting.mapping["batch_size"]
         for order in itertools.islice(_orders(self._units()), _ORDERS_MAX):
-            yield self._play([[place] for place in order])
-            if len(order) > 1:
-                yield self._play([order])
+            singly = self._play([[place] for place in order])
+            if singly is not _NONE:
+                yield singly
+            if len(order) > 1 and size > 1:
+                together = self._play([order[begin : begin + size] for begin in range(0, len(order), size)])
+                if together is not _NONE and (together == singly or together != self._play([order[:1]])):
+                    yield together  # unless it does the first message of a batch, and forgets the others
 
     def _play(self, batches: Iterable[Sequence[int]]) -> Any:
-        """Deliver batches one after the other, each once, without any misfortune; return the record."""
+        """
+        Deliver batches one after the other, each once, without any misfortune; return the record.
+
+        It says nothing of what is right, and is `_NONE`, where two invocations were at work at the same time after all.
+        """
         trial = self._trial
         sim, queue, effects = trial._build(Benign(), None)
 
@@ -415,7 +507,21 @@ class _Right:
         outcome = trial._finish(sim, queue, effects, begin)
         if outcome.error is not None:
             raise outcome.error
-        return outcome.effects
+        return _NONE if _overlap(sim) else outcome.effects
+
+
+_NONE: Final = object()  # no record
+
+
+def _overlap(sim: Simulation) -> bool:
+    """Whether two invocations of a function were at work at the same time."""
+    for function in sim.functions:
+        ended_us = 0
+        for invocation in sorted(function.invocations, key=lambda invocation: invocation.started_at_us):
+            if invocation.started_at_us < ended_us:
+                return True
+            ended_us = max(ended_us, invocation.ended_at_us or invocation.started_at_us)
+    return False
 
 
 def is_blend(whole: Sequence[Any], parts: Sequence[Sequence[Any]]) -> bool:

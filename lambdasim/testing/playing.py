@@ -1,50 +1,26 @@
-"""Tests with Hypothesis: a chooser, a strategy of simulations, and a decorator that plays a script first."""
+"""Tests with Hypothesis: a chooser, and a strategy of simulations."""
 
 from __future__ import annotations
 
-import functools
-import inspect
 import sys
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Sequence
+from traceback import walk_tb
+from typing import Any, Final
 
-from hypothesis import HealthCheck, find, settings
 from hypothesis import strategies as st
 from hypothesis.control import cleanup, current_build_context
 
-from lambdasim.clock import ChoicePoint, Scripted
+from lambdasim.clock import ChoicePoint, Chooser
 from lambdasim.errors import UsageError
 from lambdasim.simulation import Simulation
 from lambdasim.testing.building import FaultsLike, build
 from lambdasim.testing.choosers import SHARES, points_of
+from lambdasim.testing.replaying import current
 from lambdasim.testing.telling import tell
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-PASTE: Final = "@replay({script})"
-
-_script: ContextVar[_Replay | None] = ContextVar("lambdasim.replay", default=None)
-
-
-class ReplayWarning(UserWarning):
-    """A step of a script that no longer applies: what it replays has changed, which need not be wrong."""
-
-
-class _Replay:
-    """A script that is played, and the simulations that play it."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.played: list[tuple[Scripted, Simulation]] = []
-
-    def build(self, faults: FaultsLike | None, options: dict[str, Any]) -> Simulation:
-        choices = Scripted(self.text)
-        sim = build(choices, faults, **options)
-        self.played.append((choices, sim))
-        return sim
+_DRAWN: Final = "lambdasim_drawn"  # attribute of what Hypothesis builds in: the simulations of this run
+_PASTE: Final = "@replay({script})"
+_PASTE_OF_STEPS: Final = "@replay({script})  # above a test that takes the fixture sim and goes these steps"
 
 
 def simulations(
@@ -82,97 +58,40 @@ def simulations(
 def _simulations(
     draw: st.DrawFn, faults: FaultsLike | None, at_most: int, options: dict[str, Any], *, ties: bool
 ) -> Simulation:
-    replay = _script.get()
-    if replay is not None:
-        return replay.build(faults, options)
-    sim = build(FromHypothesis(draw, at_most=at_most, faults=faults, ties=ties), faults, **options)
-    _tell_at_the_end(sim)
+    context = current_build_context()
+    replay = current()
+    choices: Chooser
+    if replay is None:
+        choices = FromHypothesis(draw, at_most=at_most, faults=faults, ties=ties)
+    else:
+        choices = replay.chooser(context.data)
+    sim = build(choices, faults, **options)
+    if context.is_final:
+        _tell_at_the_end(context, sim)
     return sim
 
 
-def _tell_at_the_end(sim: Simulation) -> None:
+def _tell_at_the_end(context: Any, sim: Simulation) -> None:
     """Let the exception that ends the last run of a failing test carry the story."""
+    drawn = getattr(context, _DRAWN, None)
+    if drawn is not None:
+        drawn.append(sim)
+        return
+    drawn = [sim]
+    setattr(context, _DRAWN, drawn)
 
     def at_the_end() -> None:
         error = sys.exc_info()[1]
         if error is not None and not type(error).__module__.startswith("hypothesis"):
-            tell(error, sim, how=PASTE)
+            tell(error, drawn, how=_PASTE_OF_STEPS if _is_of_machine(error) else _PASTE)
 
-    if current_build_context().is_final:
-        cleanup(at_the_end)
-
-
-def replay(text: str) -> Callable[[F], F]:
-    """
-    Play a script before anything else that a test does: the run that broke it once, for ever.
-
-    It stands above `@given` of a test that draws from `simulations()`, or above a test that takes the fixture `sim`
-    (which then plays the script). Other arguments that Hypothesis draws are the simplest of their strategy.
-
-    Args:
-        text: What the report of a failure said, or `Simulation.script`.
-    Raises:
-        UsageError: The text is no script.
-
-    A step that no longer applies is a warning, for a fix must not fail its own regression test.
-    """
-    Scripted(text)
-
-    def decorate(test: F) -> F:
-        if not inspect.isfunction(test):
-            msg = f"@replay stands above a test function; {test!r} is none"
-            raise UsageError(msg)
-        handle = getattr(test, "hypothesis", None)
-        if handle is None:
-            test.lambdasim_replay = text  # type: ignore[attr-defined]  # the fixture looks at it
-            return test
-
-        @functools.wraps(test)
-        def replayed(*args: Any, **keywords: Any) -> Any:
-            _play(handle, text, args, keywords)
-            return test(*args, **keywords)
-
-        return replayed  # type: ignore[return-value]
-
-    return decorate
+    cleanup(at_the_end)
 
 
-def _play(handle: Any, text: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> None:
-    """Run the test that Hypothesis drives once, with the script in place of what it draws."""
-    with playing(text) as replay:
-        drawn = {name: _simplest(strategy) for name, strategy in handle._given_kwargs.items()}
-        del replay.played[:-1]  # Hypothesis may have built others on its way to the simplest
-        try:
-            handle.inner_test(*args, **keywords, **drawn)
-        except Exception as error:
-            for _, sim in replay.played:
-                tell(error, sim, how=PASTE)
-            raise
-        warn_of_unused(replay)
-
-
-@contextmanager
-def playing(text: str) -> Iterator[_Replay]:
-    """Let every simulation that is drawn meanwhile play a script."""
-    replay = _Replay(text)
-    token = _script.set(replay)
-    try:
-        yield replay
-    finally:
-        _script.reset(token)
-
-
-def warn_of_unused(replay: _Replay) -> None:
-    """Warn of steps that nobody asked for."""
-    for choices, _ in replay.played:
-        if choices.unused:
-            msg = f"steps of @replay that no longer apply: {'; '.join(choices.unused)}"
-            warnings.warn(msg, ReplayWarning, stacklevel=4)
-
-
-def _simplest(strategy: Any) -> Any:
-    quick = settings(database=None, max_examples=1, derandomize=True, suppress_health_check=list(HealthCheck))
-    return find(strategy, lambda _: True, settings=quick)
+def _is_of_machine(error: BaseException) -> bool:
+    """Return whether an exception came out of a state machine: there is no test above which a script could stand."""
+    frames = walk_tb(error.__traceback__)
+    return any(frame.f_globals.get("__name__") == "hypothesis.stateful" for frame, _ in frames)
 
 
 class FromHypothesis:

@@ -97,6 +97,7 @@ SENTENCES: Final[Mapping[str, str | Callable[[str], str]]] = {
     "esm.split_receive": "the receive of the mapping takes {} of what it could",
     "esm.system_error": "Lambda answers the mapping with error {}",
     "esm.window": "the mapping waits {}",
+    "test.later": "it is sent {}",
 }
 
 

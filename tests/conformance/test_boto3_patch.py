@@ -186,6 +186,22 @@ def test_nothing_stays_patched_whatever_happens(sim):
     assert [owner.__dict__[name] for owner, name in PLACES] == AT_FIRST
 
 
+def test_a_patch_takes_those_with_it_that_were_left_behind(sim):
+    with sim.patch_boto3():
+        Simulation().patch_boto3().__enter__()
+        sim.patch_boto3(sleep=True).__enter__()
+    assert [owner.__dict__[name] for owner, name in PLACES] == AT_FIRST
+    outer, inner = Simulation().patch_boto3(), Simulation().patch_boto3()
+    outer.__enter__()
+    inner.__enter__()
+    outer.__exit__(None, None, None)
+    with sim.patch_boto3():
+        EARLY.create_queue(QueueName="orders")
+    assert [queue.name for queue in sim.queues] == ["orders"]
+    inner.__exit__(None, None, None)
+    assert [owner.__dict__[name] for owner, name in PLACES] == AT_FIRST
+
+
 @pytest.mark.usefixtures("_unconfigured")
 def test_clients_need_neither_region_nor_credentials(sim):
     url = sim.create_queue("orders").url
@@ -408,6 +424,31 @@ def test_botocore_that_a_handler_imports_first_is_patched_on_its_way_in():
     """
     root = Path(__file__).resolve().parents[2]
     subprocess.run([sys.executable, "-P", "-c", textwrap.dedent(program)], check=True, cwd=root)
+
+
+def test_a_patch_does_not_import_botocore_but_waits_for_it():
+    program = """
+        import sys
+        from lambdasim import Simulation
+
+        sim = Simulation()
+        with sim.patch_boto3():
+            assert "botocore" not in sys.modules
+            import boto3
+            boto3.client("sqs").create_queue(QueueName="orders")
+        assert [queue.name for queue in sim.queues] == ["orders"]
+        import botocore.endpoint, botocore.session
+        assert botocore.endpoint.Endpoint._do_get_response.__module__ == "botocore.endpoint"
+        assert botocore.session.Session.create_client.__module__ == "botocore.session"
+    """
+    root = Path(__file__).resolve().parents[2]
+    subprocess.run([sys.executable, "-P", "-c", textwrap.dedent(program)], check=True, cwd=root)
+
+
+def test_a_patch_without_boto3_says_what_is_missing(sim, monkeypatch):
+    monkeypatch.setitem(sys.modules, "botocore", None)
+    with pytest.raises(UsageError, match=r"lambdasim\[boto3\]"):
+        sim.patch_boto3().__enter__()
 
 
 # ---- threads

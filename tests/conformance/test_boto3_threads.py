@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import base64
 import concurrent.futures
@@ -228,6 +229,33 @@ def test_waits_with_a_time_limit_end_with_it(sim):
         assert (thread.is_alive(), sim.now) == (False, 16)
 
 
+def test_locks_are_locks(sim):
+    with sim.patch_boto3(threads=True):
+        lock = threading.Lock()
+        assert (lock.acquire(), lock.locked(), lock.acquire(blocking=False)) == (True, True, False)
+        assert repr(lock) == "<locked lock of a simulation>"
+        with pytest.raises(ValueError, match="timeout"):
+            lock.acquire(blocking=False, timeout=1)
+        lock.release()
+        assert repr(lock) == "<unlocked lock of a simulation>"
+        with pytest.raises(RuntimeError, match="unlocked"):
+            lock.release()
+
+
+def test_time_limits_of_a_thread_are_those_of_its_clock(sim):
+    found = []
+
+    def get():
+        time.sleep(0.5)
+        with pytest.raises(queue.Empty):
+            queue.Queue().get(timeout=0.25)
+        found.append(sim.now)
+
+    with sim.patch_boto3(threads=True):
+        joined(get)
+    assert found == [0.75]
+
+
 def test_a_timer_goes_off_in_simulated_time(sim):
     seen = []
     with sim.patch_boto3(threads=True):
@@ -311,6 +339,25 @@ def test_an_exception_ends_its_thread_and_nothing_else(sim, monkeypatch):
             pool.submit(fail).result()
     assert seen == [(CLIENT.exceptions.QueueDoesNotExist, "failing")]
     assert [queue.name for queue in sim.queues] == ["orders"]
+
+
+def test_an_interrupt_waits_until_the_thread_stops(sim):
+    """Who interrupts a test does so where it stands, and the next thread has its turn as ever."""
+    log = []
+
+    def work():
+        _thread.interrupt_main()
+        log.append("goes on")
+        time.sleep(1)
+        log.append(sim.now)
+
+    with sim.patch_boto3(threads=True):
+        (thread,) = started(work)
+        with pytest.raises(KeyboardInterrupt):
+            time.sleep(0.5)
+        assert log == ["goes on"]
+        thread.join()
+    assert log == ["goes on", 1]
 
 
 def test_a_deadlock_is_reported(sim):
@@ -404,6 +451,17 @@ def test_a_pool_that_still_has_work_starts_no_threads_any_more(sim):
     assert [type(future.exception()).__name__ for future in futures] == ["ThreadEnded"] * 3
     assert [thread.is_alive() for thread in inner] == [False]
     pool.shutdown()
+
+
+def test_a_long_poll_ends_with_its_thread(sim, sqs):
+    orders = sim.create_queue("orders")
+    with sim.patch_boto3(threads=True):
+        (thread,) = started(partial(sqs.receive_message, QueueUrl=orders.url, WaitTimeSeconds=20))
+        time.sleep(1)
+    assert not thread.is_alive()
+    orders.send_message("order 1")
+    sim.run_for(0)
+    assert (orders.visible, orders.in_flight) == (1, 0)  # nobody is there to receive it
 
 
 def test_a_thread_that_never_had_its_turn_never_runs(sim):
@@ -631,6 +689,36 @@ def test_threads_of_a_plain_handler_take_turns_within_its_duration(sim, sqs, ord
         assert worker.invoke().value == [2, 2, 2, 4, 4, 4]
     assert log == [(number, f"order {number}") for number in range(6)]
     assert sim.now == 4
+
+
+@pytest.mark.parametrize("execution", ["plain", "interleaved"])
+def test_handlers_wait_with_a_time_limit(sim, execution):
+    def handler(_event, _):
+        with pytest.raises(queue.Empty):
+            queue.Queue().get(timeout=2)
+        first = time.monotonic()
+        (thread,) = started(partial(time.sleep, 10))
+        thread.join(timeout=3)
+        return [first, time.monotonic(), thread.is_alive()]
+
+    worker = sim.create_function("worker", handler, timeout=30, execution=execution, duration=0)
+    with sim.patch_boto3(threads=True):
+        assert worker.invoke().value == [2, 5, True]
+
+
+def test_a_call_of_a_plain_handler_lets_its_threads_run(sim, sqs):
+    def handler(_event, _):
+        done = []
+        started(partial(done.append, 1))
+        calls = 0
+        while not done:
+            sqs.list_queues()
+            calls += 1
+        return calls
+
+    worker = sim.create_function("worker", handler)
+    with sim.patch_boto3(threads=True):
+        assert worker.invoke().value == 1
 
 
 def test_a_pool_of_an_environment_is_used_again(sim):

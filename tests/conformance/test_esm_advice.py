@@ -295,6 +295,28 @@ def test_the_dead_letter_target_is_that_of_the_version_that_is_invoked():
     assert world.codes() == ["NO_DLQ", "DLQ_ON_FUNCTION_ONLY"]
 
 
+@pytest.mark.rule("ESM-067", "ESM-300")
+def test_advice_is_about_the_function_that_has_the_name_now():
+    """Deleted, by which its reserve is gone, and made again with a longer timeout."""
+    sim = Simulation()
+    dead = sim.create_queue("dead")
+    queue = sim.create_queue("orders", visibility_timeout=30, redrive_policy=RedrivePolicy(dead, 5))
+    worker = sim.create_function("worker", timeout=5, reserved_concurrent_executions=4)
+    mapping = sim.create_event_source_mapping(queue, worker, maximum_concurrency=4)
+    assert [finding.code for finding in mapping.check_configuration()] == [
+        "RESERVED_BELOW_5",
+        "RESERVED_WITHOUT_MARGIN",
+    ]
+    worker.delete_function()
+    assert mapping.check_configuration() == ()
+    sim.create_function("worker", timeout=31)
+    assert [finding.code for finding in mapping.check_configuration()] == [
+        "VISIBILITY_BELOW_TIMEOUT",
+        "VISIBILITY_BELOW_6X",
+        "VISIBILITY_BELOW_WINDOW_PLUS_TIMEOUT",
+    ]
+
+
 @pytest.mark.rule("ESM-300")
 def test_advice_follows_a_change_at_once_and_refuses_nothing():
     world = World(settings=[LifecycleModel.REALISTIC])

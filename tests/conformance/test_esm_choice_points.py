@@ -303,6 +303,29 @@ def test_a_slot_that_should_retire_may_live_for_one_more_turn():
     assert in_flight(1) == [10, 10, 2]
 
 
+@pytest.mark.rule("ESM-101", "ESM-107", "ESM-310")
+@pytest.mark.parametrize(
+    ("answers", "pollers"),
+    [
+        ((), [5, 2, 2, 2]),
+        ((1,) * 50, [5, 5, 2, 2]),  # each of the three is asked once
+        ((1,), [5, 3, 2, 2]),
+        ((0, 1), [5, 3, 2, 2]),
+    ],
+    ids=str,
+)
+def test_a_slot_may_live_for_one_more_receive_after_an_empty_one(answers, pollers):
+    """Five slots wait from 0 on; after 300 s three of them are too many, and their receives end at that instant."""
+    scene = Scene("esm.overshoot", *answers, messages=0)
+    found = []
+    for at in (299.999, 300, 320, 400):
+        scene.run(until=at)
+        found.append(scene.mapping.snapshot().pollers)
+    assert found == pollers
+    assert len(scene.asked("esm.overshoot")) == 3
+    assert scene.mapping.snapshot().empty_receives == 5 * 15 + 2 * 5 + sum(answers[:3])
+
+
 @pytest.mark.rule("ESM-170", "ESM-310")
 @pytest.mark.parametrize(("answer", "second"), [(0, 1), (1, 0.5), (2, 1.5)])
 def test_the_delay_of_a_retry_may_differ(answer, second):

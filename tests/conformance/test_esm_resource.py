@@ -1144,6 +1144,8 @@ def test_a_name_is_looked_up_at_each_invoke_so_that_one_made_again_serves(sim, q
     sim.run()
     assert (len(ran), mapping.state) == (2, "Disabled")
     assert mapping.state_transition_reason == "LAMBDA_INITIATED"
+    found = mapping.snapshot()
+    assert (found.dropped, found.failed_invoke_event_count) == (1, 1)  # it was given up, and no throttle was the reason
 
 
 @pytest.mark.rule("ESM-067", "ESM-052")

@@ -2,9 +2,9 @@
 What the documents show: their Python blocks run and print what they say, their links lead somewhere.
 
 A block fenced as `python` is a program of its own, run from the top of the repository. Functions in it that are named
-like tests are called. If the next thing after it is a block fenced as `text`, that is what it prints. A block fenced as
-`python setup` is what the later programs of its section (`##`) begin with. A picture that a program draws with
-matplotlib is rendered, but the file in the repository stays as it is.
+like tests are called, unless they take the fixture `sim`. If the next thing after it is a block fenced as `text`, that
+is what it prints. A block fenced as `python setup` is what the later programs of its section (`##`) begin with. A
+picture that a program draws with matplotlib is rendered, but the file in the repository stays as it is.
 """
 
 from __future__ import annotations
@@ -117,6 +117,8 @@ def test_programs_run_and_print_what_is_shown(block: Block, monkeypatch: pytest.
         exec(compile(tree, block.page, "exec"), names)
         for name, value in list(names.items()):
             if name.startswith("test_") and inspect.isfunction(value) and f"{name}()" not in block.text:
+                if "sim" in inspect.signature(value).parameters:
+                    continue  # test_pytest_page.py runs it
                 value()
     if block.prints is not None:
         assert block.prints == printed.getvalue()

@@ -55,7 +55,7 @@ MAY_IMPORT_LATE: Final = {
     "lambda_": frozenset({"greenlet", "time_machine"}),
     "metrics": frozenset({"pandas"}),
     "simulation": frozenset({"lambdasim.bridges"}),
-    "testing": frozenset({"rich"}),
+    "testing": frozenset({"hypothesis", "rich"}),
     "cli": frozenset({"click", "lambdasim.cli", "matplotlib", "pandas", "pydantic", "rich"}),
 }
 

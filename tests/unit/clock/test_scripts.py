@@ -163,3 +163,21 @@ def test_a_point_shows_its_subject_and_instant_to_whoever_chooses():
 
 def test_the_subject_of_a_point_may_be_a_text():
     assert "orders" == ChoicePoint(name="sqs.throttle", owner="arn", weight=0.5, about="orders").subject
+
+
+def test_so_many_departures_are_kept(monkeypatch):
+    """A long run with faults does not fill the memory with what nobody could read."""
+    monkeypatch.setattr("lambdasim.clock.choices.DEPARTURES_MAX", 3)
+    sim = Simulation(faults=SqsFaults(lost_delete_probability=1.0))
+    orders = sim.create_queue("orders")
+    for number in range(3):
+        orders.send_message(f"{number}")
+    for delivery in orders.receive_message(max_number_of_messages=3):
+        orders.delete_message(delivery.receipt_handle)
+    assert 3 == sim.script.count("lost_delete")
+    orders.send_message("one more")
+    (delivery,) = orders.receive_message()
+    orders.delete_message(delivery.receipt_handle)
+    assert 3 == len(sim.departures)
+    with pytest.raises(UsageError, match="more than 100,000 departures"):
+        sim.script  # noqa: B018

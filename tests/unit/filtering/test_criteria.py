@@ -116,3 +116,40 @@ def test_a_text_has_a_class(text, kind):
 )
 def test_bytes_have_a_class(encoded, kind, seen):
     assert (kind, seen) == views.class_of_bytes(encoded)
+
+
+ODD = (None, True, 5, 1.5, "", "no base64!", [], [1], {}, {"k": "v"})
+
+
+@pytest.mark.rule("FLT-002")
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("sqs", "body"),
+        ("sqs", "attributes"),
+        ("kinesis", "kinesis"),
+        ("dynamodb", "dynamodb"),
+        ("kafka", "value"),
+        ("kafka", "key"),
+        ("mq", "data"),
+    ],
+)
+def test_no_record_makes_a_filter_raise(source, name, odd):
+    """What stands where a payload should be may be anything that JSON has."""
+    key = views.SOURCES[source].data_key
+    patterns = [f'{{"{key}":{{"k":["v"]}}}}', '{"attributes":{"a":["b"]},"key":["c"]}']
+    if views.SOURCES[source].allows_plain:
+        patterns.append(f'{{"{key}":["hello"]}}')
+    is_found = source == "dynamodb" and odd == {"k": "v"}
+    assert Filters(patterns, source=source).accepts({name: odd, "messageId": "m1"}) is (
+        is_found or Filters(patterns, source=source).accepts({"messageId": "m1"})
+    )
+
+
+@pytest.mark.rule("FLT-002", "FLT-102")
+@pytest.mark.parametrize(
+    ("record", "matches"), [({"body": None}, True), ({"body": 5}, False), ({"body": [None]}, False), ({}, False)]
+)
+def test_a_body_that_is_null_is_one(record, matches):
+    assert Filters(['{"body":[null]}'], source="sqs").accepts(record) is matches

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdasim import Faults
+from lambdasim.clock.choices import parse_script
 from lambdasim.errors import UsageError
 from lambdasim.testing import ReplayWarning, assert_idempotent
 from lambdasim.testing.idempotency import is_blend
@@ -348,3 +351,106 @@ def test_queue_function_and_mapping_take_further_keywords():
         mapping={"maximum_concurrency": 2},
     )
     assert {"memory": "256", "records": 2} == {**seen, "memory": str(seen["memory"])}
+
+
+# ---- what is right when messages meet
+
+
+def sum_of(sim):
+    """Reads, adds and writes: two at once lose one of the two."""
+    account = sim.remote({"balance": 0}, name="account")
+
+    def add(event, _):
+        for record in event["Records"]:
+            account["balance"] = account["balance"] + int(record["body"])
+
+    return add, lambda: account["balance"]
+
+
+def test_what_two_invocations_did_at_a_time_is_not_taken_for_right():
+    error = failure_of(sum_of, ["3", "4"], batch_size=1, at_most=0)
+    assert "expected: 7 (or in another order)" in str(error)
+
+
+def test_a_batch_of_which_only_the_first_message_is_done_is_not_right():
+    def make(sim):
+        done = sim.remote([], name="done")
+        return lambda event, _: done.append(event["Records"][0]["body"]), lambda: done
+
+    assert "got:      ['a']" in str(failure_of(make, ["a", "b"], at_most=0))
+
+
+def test_one_record_for_the_whole_batch_is_right():
+    def make(sim):
+        done = sim.remote({}, name="done")
+
+        def handle(event, _):
+            bodies = tuple(record["body"] for record in event["Records"])
+            done.setdefault(max(bodies), "newest")
+
+        return handle, lambda: done
+
+    assert 2 == assert_idempotent(make, ["a", "b"], at_most=0).runs
+
+
+def test_records_run_together_are_right_only_of_messages_that_do_the_same_alone():
+    def make(sim):
+        done = sim.remote([], name="done")
+
+        def handle(event, _):
+            for record in event["Records"]:
+                if not done:
+                    done.append(record["body"])
+
+        return handle, lambda: done
+
+    assert "(or in another order)\ngot:      ['b', 'a']" not in str(failure_of(make, ["a", "b"], batch_size=1))
+
+
+def test_who_lets_his_own_message_go_while_at_work_is_told_so():
+    def make(sim):
+        done = sim.remote([], name="done")
+
+        def handle(event, _):
+            for record in event["Records"]:
+                if record["attributes"]["ApproximateReceiveCount"] == "1":
+                    sim.queue("orders").change_message_visibility(record["receiptHandle"], 1)
+                    time.sleep(2)
+                done.append(record["body"])
+
+        return handle, lambda: done
+
+    assert "delivered one by one, a message is handled twice at the same time" in str(failure_of(make, ["a"]))
+
+
+def test_a_message_may_come_later_and_overtake():
+    def make(sim):
+        seen, newest = sim.remote([], name="seen"), sim.remote({}, name="newest")
+
+        def handle(event, _):
+            for record in event["Records"]:
+                seen.append(record["body"])
+                newest["body"] = max(seen)
+
+        return handle, lambda: newest
+
+    error = failure_of(make, ["a", "b"], batch_size=1)
+    assert {"later", "stall"} == {step.name for step in parse_script(script_of(error))}
+    assert "! " in error.__notes__[0]
+    assert "it is sent 1 s after those before it" in error.__notes__[0]
+
+
+def test_a_script_found_with_the_second_message_is_found_with_both():
+    def make(sim):
+        done = sim.remote([], name="done")
+
+        def handle(event, _):
+            for record in event["Records"]:
+                if record["body"] == "b" or record["body"] not in done:
+                    done.append(record["body"])
+
+        return handle, lambda: done
+
+    error = failure_of(make, ["a", "b"], queue_name="orders.fifo")
+    again = failure_of(make, ["a", "b"], queue_name="orders.fifo", replay=script_of(error), runs=0)
+    assert str(error).partition("\n")[2] == str(again).partition("\n")[2]
