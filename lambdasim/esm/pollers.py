@@ -416,6 +416,8 @@ class Pollers:
             if self.fleet.leaving and slot.leaves:
                 self.fleet.time_last_end(slot)
             self.machine.consider_idle()
+            self.cancel_head()  # this one may end before the head of the time in which it was away
+            self.time_head()
         if flight is not None and self.queue.visible > self.pauses.called:
             self.serve(at_wake=False)
         if self.queue.visible:

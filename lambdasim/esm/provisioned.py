@@ -1,8 +1,8 @@
 """
 Provisioned mode: pollers that a mapping has for itself, whatever there is to do (ESM §13).
 
-A poller is ten slots that share two buckets: receives, and bytes of messages. What the mapping does with them, the
-slots' turns, is in `pollers`; here is what each may do, how many there are, and what they cost.
+A poller is ten slots that share two buckets: receives, and bytes of messages. What the mapping does with them is in
+`fleet`, and their slots' turns in `pollers`; here is what each may do, how many are enough, and what they cost.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 One slot of a mapping: its state, its batch, and the terms by which that goes (ESM-001, ESM-080).
 
 What makes a batch full is settled here: a slot is given deliveries, and answers whether its batch is open or closed.
-Timers, places in line and messages that nobody holds any more are the business of `pollers`, which acts on the answer.
+Timers, places in line and messages that nobody holds any more are the business of `gatherer`, which acts on the answer.
 """
 
 from __future__ import annotations

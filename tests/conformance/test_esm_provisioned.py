@@ -330,6 +330,17 @@ def test_each_receive_of_an_open_batch_is_counted(sim):
     assert sizes == [(3, 30), (3, 30)]
 
 
+@pytest.mark.rule("ESM-251", "ESM-081")
+def test_no_receive_follows_the_empty_one_that_ends_with_the_window(sim):
+    """One receive a second: that at 1 s ends empty at 21 s, with the window, so that its slot may ask again then."""
+    model = ProvisionedModel(invokes_per_poller=1, polls_per_s=1, growth_per_minute=0)
+    window = {"batch_size": 10, "maximum_batching_window_in_seconds": 21}
+    queue, mapping = provisioned(sim, 1, duration=0, settings=[model], **window)
+    for until, polling, deleted in (("20.999999", 1, 0), ("21", 2, 1)):
+        sim.run(until=Decimal(until))
+        assert (mapping.snapshot().polling, queue.deleted) == (polling, deleted)
+
+
 @pytest.mark.rule("ESM-251", "ESM-231")
 def test_receives_of_nothing_but_filtered_messages_are_counted_too(sim):
     criteria = {"Filters": [{"Pattern": json.dumps({"body": ["wanted"]})}]}
@@ -842,6 +853,73 @@ def test_a_disabled_mapping_has_no_pollers_and_begins_anew_with_its_minimum(sim)
         queue.send_message("order")
     follow(sim, mapping, [(100.6, 3, 30, 21), (219.999999, 3, 30, 0), (220, 2, 30, 0)])
     assert mapping.billed_poller_seconds == 300 + 120 + 120 + 120
+
+
+@pytest.mark.rule("ESM-053", "ESM-054", "ESM-250")
+def test_slots_that_were_leaving_when_the_mapping_stopped_are_forgotten(sim):
+    _, mapping = provisioned(sim)
+    sim.run(until=1)
+    mapping.update_event_source_mapping(minimum_pollers=None)
+    sim.run(until=2)
+    assert mapping.snapshot().pollers == 20 + 5
+    for enabled, slots in ((False, 0), (True, 5)):
+        mapping.update_event_source_mapping(enabled=enabled)
+        sim.run_for(1)
+        assert mapping.snapshot().pollers == slots
+        sim.check_invariants()
+
+
+@pytest.mark.rule("ESM-250", "ESM-101")
+def test_slots_that_leave_the_mode_lower_no_target(sim):
+    """Three of twenty are at work when the receives of the others end; three slots were made since."""
+    eager = ScalingModel(initial=1, demand="nonempty_receive")
+    queue, mapping = provisioned(sim, duration=60, settings=[eager])
+    sim.run(until=1)
+    mapping.update_event_source_mapping(minimum_pollers=None)
+    for at in (10, 10.3, 10.5):
+        sim.call_at(at, queue.send_message, "order")
+    follow(sim, mapping, [(10.6, 0, 24, 3), (19.999999, 0, 24, 3), (20, 0, 7, 3)])
+    assert mapping.snapshot().target == 4
+
+
+@pytest.mark.rule("ESM-250", "ESM-251", "ESM-053")
+def test_a_slot_that_leaves_the_mode_while_its_batch_may_not_ask_invokes_with_it_first(sim):
+    """One receive a second: each batch has a message, and waits for its next receive when the mode is left."""
+    model = ProvisionedModel(invokes_per_poller=1, polls_per_s=1, growth_per_minute=0)
+    window = {"batch_size": 10, "maximum_batching_window_in_seconds": 5}
+    queue, mapping = provisioned(sim, 1, duration=1, settings=[model, ScalingModel(initial=1)], **window)
+    sim.run(until=Decimal("0.5"))
+    assert (mapping.snapshot().gathering, mapping.snapshot().held) == (1, 1)
+    mapping.update_event_source_mapping(minimum_pollers=None)
+    sim.run(until=30)
+    assert (starts(sim), queue.deleted, mapping.snapshot().pollers) == ({5: 1}, 1, 1)
+    sim.check_invariants()
+
+
+@pytest.mark.rule("ESM-250", "ESM-092")
+def test_a_slot_that_leaves_while_its_receive_is_on_its_way_ends_with_it_when_it_brings_nothing(sim):
+    """Of two slots one received at 5.5 s, so that their receives end at 20.5 and at 26 s."""
+    model = ProvisionedModel(invokes_per_poller=1, growth_per_minute=0)
+    slow = PollModel(receive_latency_s=Decimal("0.5"))
+    queue, mapping = provisioned(sim, duration=0, settings=[slow, model, ScalingModel(initial=1)])
+    sim.call_at(5, queue.send_message, "order")
+    sim.run(until=10)
+    queue.send_message("for another consumer")
+    assert len(queue.receive_message()) == 1
+    mapping.update_event_source_mapping(minimum_pollers=None)
+    follow(sim, mapping, [(10, 0, 3, 0), (20.499999, 0, 3, 0), (20.5, 0, 2, 0), (25.999999, 0, 2, 0), (26, 0, 1, 0)])
+
+
+@pytest.mark.rule("ESM-250", "ESM-253")
+def test_nobody_waits_when_the_last_slot_that_waited_is_given_up(sim):
+    queue, mapping = provisioned(sim, 2, settings=[ProvisionedModel(invokes_per_poller=1)], minimum_pollers=3)
+    sim.run(until=5)
+    mapping.update_event_source_mapping(minimum_pollers=2, maximum_pollers=2)
+    follow(sim, mapping, [(19.999999, 2, 3, 2), (20, 2, 2, 2)])
+    sim.check_invariants()
+    queue.send_message("order")
+    sim.run(until=99)
+    assert (mapping.snapshot().in_flight, queue.visible) == (2, 1)
 
 
 @pytest.mark.rule("ESM-053", "ESM-251")

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from lambdasim import PollModel, ProvisionedModel, Simulation
+from lambdasim import BatchWindowModel, PollModel, ProvisionedModel, ScalingModel, Simulation
 from lambdasim.errors.lambda_ import InvalidParameterValueException, ResourceConflictException
 from lambdasim.lambda_ import Outcome
 
@@ -52,6 +52,41 @@ def test_a_receive_brings_what_is_there_when_it_returns(slow):
         slow.call_at(float(at), orders.send_message, at)
     slow.run(until=Decimal("1.5"))
     assert (len(worker.invocations), mapping.snapshot().invoked_event_count) == (1, 3)
+
+
+@pytest.mark.rule("ESM-092", "ESM-101")
+def test_a_slot_too_many_goes_with_its_receive_though_all_were_away_when_another_ended(slow):
+    """One receive ends at 20.5 s, two at 24.5 s; from 20.2 to 20.7 s none of them is in line."""
+    orders, worker = slow.create_queue("orders"), slow.create_function("worker", duration=0)
+    mapping = slow.create_event_source_mapping(orders, worker, batch_size=1, settings=[ScalingModel(initial=3)])
+    for _ in range(2):
+        slow.call_at(3.5, orders.send_message, "order")
+    slow.run(until=5)
+    mapping.update_event_source_mapping(maximum_concurrency=2)
+    slow.run(until=Decimal("20.2"))
+    for _ in range(3):
+        orders.send_message("for another consumer")
+    assert len(orders.receive_message(max_number_of_messages=3)) == 3
+    for until, pollers, empty in ((Decimal("24.5") - US, 3, 1), (Decimal("24.5"), 2, 3)):
+        slow.run(until=until)
+        assert (mapping.snapshot().pollers, mapping.snapshot().empty_receives) == (pollers, empty)
+    slow.check_invariants()
+
+
+@pytest.mark.rule("ESM-092", "ESM-101")
+def test_a_slot_too_many_goes_with_its_receive_though_others_were_first_while_it_was_away(slow):
+    """Its receive ends at 20.5 s, those of the two others at 24.5 s; the maximum is lowered while it is away."""
+    orders, worker = slow.create_queue("orders"), slow.create_function("worker", duration=0)
+    mapping = slow.create_event_source_mapping(orders, worker, batch_size=1, settings=[ScalingModel(initial=3)])
+    for _ in range(2):
+        slow.call_at(3.5, orders.send_message, "order")
+    slow.run(until=Decimal("19.9"))
+    orders.send_message("for another consumer")
+    assert len(orders.receive_message()) == 1
+    mapping.update_event_source_mapping(maximum_concurrency=2)
+    for until, pollers in ((Decimal("20.5") - US, 3), (Decimal("20.5"), 2), (Decimal("24.5"), 2)):
+        slow.run(until=until)
+        assert mapping.snapshot().pollers == pollers
 
 
 @pytest.mark.rule("ESM-092")
@@ -188,6 +223,26 @@ def test_a_slot_that_was_at_work_tries_again_20_s_after_it_was_done(sim):
     assert starts(worker) == [0, 0, 63.0]  # they were done at 3 s, and failed at 3, 23 and 43 s
     assert [invocation.outcome for invocation in worker.invocations] == [Outcome.SUCCESS] * 3
     assert mapping.snapshot().deleted_event_count == 1
+    sim.check_invariants()
+
+
+@pytest.mark.rule("ESM-055", "ESM-089", "ESM-052")
+def test_what_was_beyond_the_payload_limit_stays_of_the_queue_that_is_gone(sim):
+    """The second batch of one receive begins when there is another queue of that name."""
+    orders, worker = sim.create_queue("orders", visibility_timeout=300), sim.create_function("worker", duration=100)
+    worker.update_function_configuration(timeout=200)
+    for _ in range(2):
+        orders.send_message("x" * 600)
+    given = {"batch_size": 2, "settings": [BatchWindowModel(payload_bytes=1_500)]}
+    mapping = sim.create_event_source_mapping(orders, worker, **given)
+    sim.run(until=1)
+    assert (mapping.snapshot().in_flight, mapping.snapshot().held) == (1, 2)
+    orders.delete_queue()
+    sim.run(until=70)
+    again = sim.create_queue("orders", visibility_timeout=300)
+    sim.run(until=250)
+    assert starts(worker) == [0, 100]
+    assert (again.deleted, mapping.snapshot().deleted_event_count, mapping.snapshot().held) == (0, 0, 0)
     sim.check_invariants()
 
 
