@@ -170,7 +170,7 @@ def client(bridge: Bridge, service: str, **options: Any) -> Any:
     Args:
         bridge: Of the simulation.
         service: `sqs` or `lambda`.
-        options: As of `boto3.client`: `region_name`, `config` …
+        options: As of `boto3.client`: `region_name`, `config` …; None is as good as left out.
     Raises:
         UsageError: Another service, or boto3 is not installed.
     """
@@ -200,7 +200,10 @@ def _given(bridge: Bridge, options: dict[str, Any]) -> dict[str, Any]:
         "aws_access_key_id": "AKIALAMBDASIM0000000",
         "aws_secret_access_key": "lambdasim",
     }
-    return {**defaults, **options}
+    given = {name: value for name, value in options.items() if value is not None}
+    if getattr(given.get("config"), "region_name", None):
+        del defaults["region_name"]  # which would have precedence
+    return {**defaults, **given}
 
 
 def _attach(made: Any, bridge: Bridge) -> None:
