@@ -96,23 +96,25 @@ def put_in(target: Target, *, for_handler: bool = False) -> int:
     return len(_targets) - 1
 
 
-def take_out(before: int | None = None) -> None:
+def take_out(before: int) -> bool:
     """
-    Take out the target that was put in last.
+    Take out a target.
 
     Args:
         before: How many there were before it: those that were put in after it, and left behind, go with it.
+
+    Returns:
+        Whether it was still in: it may have gone with another one.
     """
-    if before is None:
-        _targets.pop()
-    else:
-        del _targets[before:]
+    is_in = len(_targets) > before
+    del _targets[before:]
     if not _targets:
         for owner, name, _ in _places:
             if name in _found:
                 setattr(owner, name, _found.pop(name))
         if _FINDER in sys.meta_path:
             sys.meta_path.remove(_FINDER)
+    return is_in
 
 
 def original(owner: Any, name: str) -> Any:

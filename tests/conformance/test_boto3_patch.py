@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import random
 import socket
 import subprocess
@@ -174,6 +176,64 @@ def test_a_patch_decorates_functions(sim):
 
     assert (make.__name__, make.__doc__) == ("make", "Make a queue.")
     assert make("orders") == sim.queue("orders").url
+    with pytest.raises(LeftTheSimulationError):
+        EARLY.list_queues()
+
+
+def test_a_patch_decorates_what_runs_later_than_it_is_called(sim):
+    """A coroutine, a generator, such as a fixture of pytest, and both at once."""
+
+    @sim.patch_boto3()
+    async def make(name):
+        await asyncio.sleep(0)
+        return EARLY.create_queue(QueueName=name)["QueueUrl"]
+
+    @sim.patch_boto3()
+    def made(name):
+        yield EARLY.create_queue(QueueName=name)["QueueUrl"]
+
+    @sim.patch_boto3()
+    async def made_later(name):
+        yield EARLY.create_queue(QueueName=name)["QueueUrl"]
+
+    async def first_of(items):
+        return [item async for item in items]
+
+    urls = [asyncio.run(make("one")), *made("two"), *asyncio.run(first_of(made_later("three")))]
+    assert urls == [sim.queue(name).url for name in ("one", "two", "three")]
+    assert inspect.iscoroutinefunction(make)
+    assert inspect.isgeneratorfunction(made)
+    assert inspect.isasyncgenfunction(made_later)
+
+
+def test_a_patch_decorates_no_classes(sim):
+    """Their tests would not be found any more."""
+    with pytest.raises(UsageError, match="TestOrders is a class; decorate its methods"):
+        sim.patch_boto3()(type("TestOrders", (), {}))
+
+
+@pytest.mark.parametrize("options", [{}, {"sleep": True}, {"threads": True}])
+def test_patches_may_end_in_another_order(options):
+    """As those that are begun in `setUp`, and ended by hand."""
+    patches = [Simulation().patch_boto3(**options) for _ in range(3)]
+    sleep, start = time.sleep, threading.Thread.start
+    for patch in patches:
+        patch.__enter__()
+    for patch in (patches[1], patches[0], patches[2]):
+        patch.__exit__(None, None, None)
+    assert [owner.__dict__[name] for owner, name in PLACES] == AT_FIRST
+    assert (time.sleep, threading.Thread.start) == (sleep, start)
+
+
+def test_a_patch_that_a_handler_leaves_behind_ends_with_its_turn(sim):
+    other = Simulation()
+
+    def handler(_event, _context):
+        other.patch_boto3().__enter__()
+        EARLY.create_queue(QueueName="left")
+
+    sim.create_function("worker", handler).invoke()
+    assert [queue.name for queue in (*sim.queues, *other.queues)] == ["left"]
     with pytest.raises(LeftTheSimulationError):
         EARLY.list_queues()
 
