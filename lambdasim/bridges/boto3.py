@@ -8,10 +8,12 @@ Real boto3 clients whose calls a simulation answers (extra `boto3`).
 from __future__ import annotations
 
 import importlib
+import inspect
 import threading
 import time
-from contextlib import ContextDecorator
-from functools import cache, partial
+from collections.abc import Callable
+from contextlib import ContextDecorator, aclosing
+from functools import cache, partial, wraps
 from importlib.util import find_spec
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, cast
@@ -49,6 +51,7 @@ class Bridge:
         self._services: dict[str, Any] = {}
         self._request_ids = simulation.clock.identifiers.series("request", "boto3")
         self._thread = threading.get_ident()
+        self._turns: list[int] = []  # of the handlers whose code runs: how many had been put in before
         self.threads: Any = None  #: those that have the baton in turn, while that option is on
 
     def respond(self, request: Any, region: str | None) -> Any:
@@ -103,11 +106,11 @@ class Bridge:
 
     def put_in(self) -> None:
         """Answer the calls of every client: a handler's code begins to run."""
-        diversion.put_in(self, for_handler=True)
+        self._turns.append(diversion.put_in(self, for_handler=True))
 
     def take_out(self) -> None:
-        """Answer no more."""
-        diversion.take_out()
+        """Answer no more, and nobody either whom the handler put in and left behind."""
+        diversion.take_out(self._turns.pop())
 
     def forget(self, machine: Machine) -> None:
         """Let the threads of a process end with it."""
@@ -170,7 +173,7 @@ def client(bridge: Bridge, service: str, **options: Any) -> Any:
     Args:
         bridge: Of the simulation.
         service: `sqs` or `lambda`.
-        options: As of `boto3.client`: `region_name`, `config` …
+        options: As of `boto3.client`: `region_name`, `config` …; None is as good as left out.
     Raises:
         UsageError: Another service, or boto3 is not installed.
     """
@@ -200,7 +203,10 @@ def _given(bridge: Bridge, options: dict[str, Any]) -> dict[str, Any]:
         "aws_access_key_id": "AKIALAMBDASIM0000000",
         "aws_secret_access_key": "lambdasim",
     }
-    return {**defaults, **options}
+    given = {name: value for name, value in options.items() if value is not None}
+    if getattr(given.get("config"), "region_name", None):
+        del defaults["region_name"]  # which would have precedence
+    return {**defaults, **given}
 
 
 def _attach(made: Any, bridge: Bridge) -> None:
@@ -272,6 +278,21 @@ class Patch(ContextDecorator):
         self._entered: list[tuple[int, Any]] = []  # how many were put in before, and what `time.sleep` was
         self._threading: list[Any] = []
 
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:  # type: ignore[override]
+        """
+        Return a function during which the simulation answers: a coroutine or a generator until it is over.
+
+        Raises:
+            UsageError: A class, of which nobody knows when it begins.
+        """
+        if isinstance(function, type):
+            msg = f"patch_boto3() decorates functions, and {function.__name__} is a class; decorate its methods"
+            raise UsageError(msg)
+        for is_one, make in _KINDS:
+            if is_one(function):
+                return wraps(function)(make(self, function))
+        return super().__call__(function)
+
     def __enter__(self) -> Self:
         """Let the simulation answer from now on."""
         if find_spec("botocore") is None:
@@ -292,8 +313,43 @@ class Patch(ContextDecorator):
             if self._threads:
                 self._bridge.take_threads_out(self._threading.pop())
         finally:
-            before, time.sleep = self._entered.pop()
-            diversion.take_out(before)
+            before, sleep = self._entered.pop()
+            if diversion.take_out(before):
+                time.sleep = sleep
+
+
+def _coroutine_during(patch: Patch, function: Callable[..., Any]) -> Callable[..., Any]:
+    async def during(*arguments: Any, **keywords: Any) -> Any:
+        with patch:
+            return await function(*arguments, **keywords)
+
+    return during
+
+
+def _generator_during(patch: Patch, function: Callable[..., Any]) -> Callable[..., Any]:
+    def during(*arguments: Any, **keywords: Any) -> Any:
+        with patch:
+            return (yield from function(*arguments, **keywords))
+
+    return during
+
+
+def _async_generator_during(patch: Patch, function: Callable[..., Any]) -> Callable[..., Any]:
+    async def during(*arguments: Any, **keywords: Any) -> Any:
+        with patch:
+            async with aclosing(function(*arguments, **keywords)) as items:
+                async for item in items:
+                    yield item
+
+    return during
+
+
+# Functions whose code runs later than they are called, and what makes one during which a patch is in.
+_KINDS: Final = (
+    (inspect.iscoroutinefunction, _coroutine_during),
+    (inspect.isgeneratorfunction, _generator_during),
+    (inspect.isasyncgenfunction, _async_generator_during),
+)
 
 
 class _Alone:

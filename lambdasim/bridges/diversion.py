@@ -9,8 +9,8 @@ methods of botocore's classes are replaced, whose clients ask whoever was put in
 | `Endpoint._do_get_response` | lets the simulation answer, in place of the network and of handlers of `before-send` |
 | `Endpoint._needs_retry` | draws pauses from the seed of the simulation, and lets simulated time pass for them |
 | `Waiter.wait` | lets simulated time pass where botocore would sleep |
-| `RequestSigner.sign` | leaves requests unsigned that nobody has credentials for |
-| `Session.create_client` | fills in a region, and looks for credentials without the network |
+| `RequestSigner.sign` | leaves requests unsigned for which no credentials are at hand, but have to be fetched |
+| `Session.create_client` | fills in a region, and looks for credentials where they are at hand |
 
 The code of handlers needs no more than the first, the second and the fourth: `time.sleep` is simulated there, and there
 is a region.
@@ -21,6 +21,7 @@ somebody is put in, as when a handler's module imports it, it is found on its wa
 
 from __future__ import annotations
 
+import copy
 import os
 import random
 import sys
@@ -41,6 +42,8 @@ _MODULES: Final = ("botocore.endpoint", "botocore.waiter", "botocore.signers", "
 _FOR_HANDLERS: Final = frozenset({"_do_get_response", "_needs_retry", "sign"})
 _REDIRECTED: Final = 300  # status of what is no success
 _NO_METADATA: Final = "AWS_EC2_METADATA_DISABLED"
+# Where credentials are looked for: in variables and files. All others ask a network, a program or a person.
+_AT_HAND: Final = frozenset({"env", "shared-credentials-file", "config-file", "ec2-credentials-file", "boto-config"})
 
 
 class Target(Protocol):
@@ -93,23 +96,25 @@ def put_in(target: Target, *, for_handler: bool = False) -> int:
     return len(_targets) - 1
 
 
-def take_out(before: int | None = None) -> None:
+def take_out(before: int) -> bool:
     """
-    Take out the target that was put in last.
+    Take out a target.
 
     Args:
         before: How many there were before it: those that were put in after it, and left behind, go with it.
+
+    Returns:
+        Whether it was still in: it may have gone with another one.
     """
-    if before is None:
-        _targets.pop()
-    else:
-        del _targets[before:]
+    is_in = len(_targets) > before
+    del _targets[before:]
     if not _targets:
         for owner, name, _ in _places:
             if name in _found:
                 setattr(owner, name, _found.pop(name))
         if _FINDER in sys.meta_path:
             sys.meta_path.remove(_FINDER)
+    return is_in
 
 
 def original(owner: Any, name: str) -> Any:
@@ -250,26 +255,50 @@ def _wait(self: Any, **given: Any) -> Any:
 
 
 def _sign(self: Any, operation_name: str, request: Any, *rest: Any, **given: Any) -> Any:
-    if self._credentials is None and self._signing_name in SERVICES:
-        return None  # nobody checks signatures here
+    if self._signing_name in SERVICES and not _is_at_hand(self._credentials):
+        self = copy.copy(self)  # the same one may sign elsewhere, meanwhile
+        self._choose_signer = _leave_unsigned  # nobody checks signatures here
     return _found["sign"](self, operation_name, request, *rest, **given)
+
+
+def _is_at_hand(credentials: Any) -> bool:
+    """Return whether there are credentials that need not be fetched: nobody asks a network for a simulation."""
+    return credentials is not None and not isinstance(
+        credentials, sys.modules["botocore.credentials"].RefreshableCredentials
+    )
+
+
+def _leave_unsigned(*_: object) -> Any:
+    return sys.modules["botocore"].UNSIGNED
 
 
 def _create_client(self: Any, service_name: str, region_name: str | None = None, **given: Any) -> Any:
     found = _found["create_client"]
     if service_name not in SERVICES:
         return found(self, service_name, region_name, **given)
-    if region_name is None and self.get_config_variable("region") is None:
+    if region_name is None and not _names_region(self, given.get("config")):
         region_name = _targets[-1].region
     before = os.environ.get(_NO_METADATA)
     os.environ[_NO_METADATA] = "true"
+    resolver = self.get_component("credential_provider")
+    providers = getattr(resolver, "providers", ())  # somebody may have put another kind in its place
+    if providers:
+        resolver.providers = [provider for provider in providers if provider.METHOD in _AT_HAND]
     try:
         return found(self, service_name, region_name, **given)
     finally:
+        if providers:
+            resolver.providers = providers
         if before is None:
             del os.environ[_NO_METADATA]
         else:
             os.environ[_NO_METADATA] = before
+
+
+def _names_region(session: Any, config: Any) -> bool:
+    """Return whether a client of a session will have a region; an empty variable names none."""
+    configs = (config, session.get_default_client_config())
+    return any(getattr(known, "region_name", None) for known in configs) or bool(session.get_config_variable("region"))
 
 
 _REPLACEMENTS: Final[dict[str, tuple[str, tuple[Callable[..., Any], ...]]]] = {

@@ -140,11 +140,12 @@ class Threading:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Let threads be threads again, and those end that still run."""
+        last = len(_active) - 1 - _active[::-1].index(self._threads)  # that of another may have been left behind
         try:
-            if self._threads not in _active[:-1]:
+            if self._threads not in _active[:last]:
                 self._threads.end()
         finally:
-            _active.pop()
+            del _active[last]
             if not _active:
                 _take_out()
             for names, name, value in self._modules:

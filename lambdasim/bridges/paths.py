@@ -57,10 +57,20 @@ class Paths:
         routes.sort(key=lambda route: -len(route.query))
 
     def find(self, method: str, path: str, fields: Sequence[tuple[str, str]]) -> tuple[str, dict[str, str]] | None:
-        """Return the operation and the texts of its labels; None if there is none. *fields* are those of the query."""
-        found = _find(self._root, method, _segments(path), [], fields)
-        if found is None:
-            return None
+        """
+        Return the operation and the texts of its labels; None if there is none.
+
+        Args:
+            path: Of an address, which may begin with that of the client's `endpoint_url`.
+            fields: Of the query.
+        """
+        segments = _segments(path)
+        found = _find(self._root, method, segments, [], fields)
+        while found is None:
+            del segments[:1]
+            if not segments:
+                return None
+            found = _find(self._root, method, segments, [], fields)
         route, texts = found
         return route.operation, dict(zip(route.labels, map(unquote, texts), strict=True))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import traceback
@@ -43,6 +44,7 @@ class Outcome(Enum):
 _RUNNING: Final = Outcome.RUNNING
 _RESULT_CHARS: Final = 72
 _OURS: Final = os.path.dirname(os.path.realpath(__file__))
+_IMPORTS: Final = (os.path.dirname(importlib.__file__), "<frozen importlib")
 
 
 class Request(Protocol):
@@ -356,9 +358,13 @@ def _name_of(error: BaseException) -> str:
 
 
 def _stack_of(error: BaseException) -> list[str]:
-    """Return the lines of a traceback from the code of the user on: ours are no part of the runtime's answer."""
+    """
+    Return the lines of a traceback from the code of the user on: ours are no part of the runtime's answer.
+
+    Nor are those of imports, whose paths are those of this machine.
+    """
     place = error.__traceback__
-    while place is not None and place.tb_frame.f_code.co_filename.startswith(_OURS):
+    while place is not None and place.tb_frame.f_code.co_filename.startswith((_OURS, *_IMPORTS)):
         place = place.tb_next
     forget_lines(place)
     lines = [(frame.filename, frame.lineno, frame.name, frame.line) for frame in traceback.extract_tb(place)]

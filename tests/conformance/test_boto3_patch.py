@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import random
 import socket
 import subprocess
@@ -178,6 +180,64 @@ def test_a_patch_decorates_functions(sim):
         EARLY.list_queues()
 
 
+def test_a_patch_decorates_what_runs_later_than_it_is_called(sim):
+    """A coroutine, a generator, such as a fixture of pytest, and both at once."""
+
+    @sim.patch_boto3()
+    async def make(name):
+        await asyncio.sleep(0)
+        return EARLY.create_queue(QueueName=name)["QueueUrl"]
+
+    @sim.patch_boto3()
+    def made(name):
+        yield EARLY.create_queue(QueueName=name)["QueueUrl"]
+
+    @sim.patch_boto3()
+    async def made_later(name):
+        yield EARLY.create_queue(QueueName=name)["QueueUrl"]
+
+    async def first_of(items):
+        return [item async for item in items]
+
+    urls = [asyncio.run(make("one")), *made("two"), *asyncio.run(first_of(made_later("three")))]
+    assert urls == [sim.queue(name).url for name in ("one", "two", "three")]
+    assert inspect.iscoroutinefunction(make)
+    assert inspect.isgeneratorfunction(made)
+    assert inspect.isasyncgenfunction(made_later)
+
+
+def test_a_patch_decorates_no_classes(sim):
+    """Their tests would not be found any more."""
+    with pytest.raises(UsageError, match="TestOrders is a class; decorate its methods"):
+        sim.patch_boto3()(type("TestOrders", (), {}))
+
+
+@pytest.mark.parametrize("options", [{}, {"sleep": True}, {"threads": True}])
+def test_patches_may_end_in_another_order(options):
+    """As those that are begun in `setUp`, and ended by hand."""
+    patches = [Simulation().patch_boto3(**options) for _ in range(3)]
+    sleep, start = time.sleep, threading.Thread.start
+    for patch in patches:
+        patch.__enter__()
+    for patch in (patches[1], patches[0], patches[2]):
+        patch.__exit__(None, None, None)
+    assert [owner.__dict__[name] for owner, name in PLACES] == AT_FIRST
+    assert (time.sleep, threading.Thread.start) == (sleep, start)
+
+
+def test_a_patch_that_a_handler_leaves_behind_ends_with_its_turn(sim):
+    other = Simulation()
+
+    def handler(_event, _context):
+        other.patch_boto3().__enter__()
+        EARLY.create_queue(QueueName="left")
+
+    sim.create_function("worker", handler).invoke()
+    assert [queue.name for queue in (*sim.queues, *other.queues)] == ["left"]
+    with pytest.raises(LeftTheSimulationError):
+        EARLY.list_queues()
+
+
 def test_nothing_stays_patched_whatever_happens(sim):
     with pytest.raises(ZeroDivisionError), sim.patch_boto3(sleep=True):
         raise ZeroDivisionError
@@ -221,6 +281,80 @@ def test_a_client_without_credentials_that_was_made_before(sim, monkeypatch):
     with sim.patch_boto3():
         early.create_queue(QueueName="orders")
     assert sim.queue("orders")
+
+
+CONFIGURATION = """
+[default]
+region = eu-west-1
+[profile assumed]
+role_arn = arn:aws:iam::123456789012:role/developer
+source_profile = base
+[profile base]
+aws_access_key_id = x
+aws_secret_access_key = x
+[profile sso]
+sso_start_url = https://example.awsapps.com/start
+sso_region = us-east-1
+sso_account_id = 123456789012
+sso_role_name = developer
+[profile program]
+credential_process = /nowhere/program
+"""
+FETCHED = [
+    {"AWS_PROFILE": "assumed"},
+    {"AWS_PROFILE": "sso"},
+    {"AWS_PROFILE": "program"},
+    {"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/credentials"},
+    {"AWS_WEB_IDENTITY_TOKEN_FILE": "/nowhere/token", "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/builder"},
+]
+
+
+@pytest.mark.usefixtures("_unconfigured")
+@pytest.mark.parametrize("variables", FETCHED, ids=lambda variables: next(iter(variables.values())))
+def test_credentials_are_not_fetched(sim, monkeypatch, tmp_path, variables):
+    """Neither from a network nor from a program: on machines of developers and in containers as well."""
+    (tmp_path / "config").write_text(CONFIGURATION)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with sim.patch_boto3():
+        boto3.client("sqs").create_queue(QueueName="orders")
+        assert boto3.client("lambda").list_functions()["Functions"] == []
+    assert len(sim.queues) == 1
+
+
+@pytest.mark.usefixtures("_unconfigured")
+def test_credentials_of_earlier_clients_are_not_fetched_again(sim, monkeypatch, tmp_path):
+    (tmp_path / "config").write_text(CONFIGURATION)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    early = boto3.Session(profile_name="assumed").client("sqs", region_name="eu-west-1")
+    seen = []
+    early.meta.events.register("before-sign.sqs", lambda **_: seen.append("before-sign"))
+    with sim.patch_boto3():
+        url = early.create_queue(QueueName="orders")["QueueUrl"]
+    assert "eu-west-1" in url
+    assert seen == ["before-sign"]
+    with pytest.raises(LeftTheSimulationError):
+        early.list_queues()
+
+
+@pytest.mark.usefixtures("_unconfigured")
+def test_a_region_may_be_said_in_a_config_or_be_empty(sim, monkeypatch):
+    config = Config(region_name="eu-west-1")
+    with sim.patch_boto3():
+        assert boto3.client("sqs", config=config).meta.region_name == "eu-west-1"
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "")
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+        assert boto3.client("sqs").meta.region_name == sim.region
+    assert sim.client("sqs", config=config).meta.region_name == "eu-west-1"
+
+
+def test_an_option_that_is_none_is_left_out(sim):
+    """As with `region_name=os.environ.get("AWS_REGION")`."""
+    client = sim.client("sqs", region_name=None, aws_access_key_id=None, aws_secret_access_key=None)
+    assert client.meta.region_name == sim.region
+    client.create_queue(QueueName="orders")
+    assert sim.resource("sqs", region_name=None).get_queue_by_name(QueueName="orders").url == sim.queue("orders").url
 
 
 # ---- other services

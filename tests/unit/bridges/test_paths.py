@@ -53,6 +53,7 @@ def paths():
         ("GET", "/files", [], None),
         ("POST", "/files/a/b", [], None),
         ("GET", "/others", [], None),
+        ("GET", "/gateway/stage/things/a", [], ("Get", {"Name": "a"})),  # of an `endpoint_url` with a path
     ],
 )
 def test_paths(paths, method, path, fields, found):

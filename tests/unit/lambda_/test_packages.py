@@ -129,6 +129,17 @@ def test_a_package_that_cannot_start_says_why(sim, files, handler, kind, message
     assert (kind, message) == (found["errorType"], found["errorMessage"])
 
 
+@pytest.mark.parametrize(
+    ("code", "stack"),
+    [
+        ("1 / 0", ['  File "/var/task/app.py", line 1, in <module>\n    1 / 0\n']),
+        ("def handler(event, context)", []),
+    ],
+)
+def test_the_stack_of_an_import_says_nothing_of_this_machine(sim, code, stack):
+    assert stack == answer(sim, {"app.py": code}, "app.handler")["stackTrace"]
+
+
 @pytest.mark.rule("LAM-025")
 def test_a_package_knows_its_place_and_its_data(sim):
     code = (
