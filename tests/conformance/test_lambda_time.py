@@ -84,7 +84,8 @@ def test_at_one_instant_visibility_ends_then_polls_are_served_then_invocations_e
     assert kinds_at(sim, 10_000_000) == [
         "message returned",  # C1
         "message delivered",  # C2
-        "invocation ended",  # C3; the delete of C4 comes with an old handle
+        "invocation ended",  # C3
+        "message kept",  # C4: the delete comes with an old handle
         "invocation started",  # C5
     ]
 
