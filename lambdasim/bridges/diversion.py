@@ -272,10 +272,10 @@ def _leave_unsigned(*_: object) -> Any:
     return sys.modules["botocore"].UNSIGNED
 
 
-def _create_client(self: Any, service_name: str, region_name: str | None = None, **given: Any) -> Any:
+def _create_client(self: Any, service_name: str, region_name: str | None = None, *rest: Any, **given: Any) -> Any:
     found = _found["create_client"]
     if service_name not in SERVICES:
-        return found(self, service_name, region_name, **given)
+        return found(self, service_name, region_name, *rest, **given)
     if region_name is None and not _names_region(self, given.get("config")):
         region_name = _targets[-1].region
     before = os.environ.get(_NO_METADATA)
@@ -285,7 +285,7 @@ def _create_client(self: Any, service_name: str, region_name: str | None = None,
     if providers:
         resolver.providers = [provider for provider in providers if provider.METHOD in _AT_HAND]
     try:
-        return found(self, service_name, region_name, **given)
+        return found(self, service_name, region_name, *rest, **given)
     finally:
         if providers:
             resolver.providers = providers

@@ -346,6 +346,8 @@ def test_a_region_may_be_said_in_a_config_or_be_empty(sim, monkeypatch):
         monkeypatch.setenv("AWS_DEFAULT_REGION", "")
         monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
         assert boto3.client("sqs").meta.region_name == sim.region
+        client = botocore.session.Session().create_client("sqs", "eu-west-2", None, False)
+        assert client.meta.endpoint_url == "http://sqs.eu-west-2.amazonaws.com"
     assert sim.client("sqs", config=config).meta.region_name == "eu-west-1"
 
 
