@@ -11,10 +11,13 @@ from lambdasim.clock.choices import parse_script
 from tests.handlers.bugs import BY_NAME
 
 RUNS_MAX = 600
+LONG = ("smallest_so_far", "price_kept_in_memory", "lease_ends_while_at_work")  # hundreds of runs
 MESSAGES_MAX = 3
 
 pytestmark = [
-    pytest.mark.parametrize("name", BY_NAME),
+    pytest.mark.parametrize(
+        "name", [pytest.param(name, marks=[pytest.mark.slow] if name in LONG else []) for name in BY_NAME]
+    ),
     pytest.mark.filterwarnings("ignore:.*returned batchItemFailures, and the mapping:UserWarning"),
     pytest.mark.filterwarnings("ignore:Couldn't determine the remaining time left:UserWarning"),
 ]

@@ -28,7 +28,12 @@ EXPECTED = {
 }
 
 
-@pytest.mark.parametrize("name", EXPECTED)
+EVERY_DAY = ("check_then_act", "work_before_mark", "key_from_receipt_handle", "atomic_but_not_idempotent")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in EVERY_DAY else [pytest.mark.slow]) for name in EXPECTED]
+)
 def test_it_is_found_and_shrunk(name):
     bug = BY_NAME[name]
     is_fifo = isinstance(bug.messages[0], dict)
