@@ -23,7 +23,7 @@ from lambdasim.clock import Benign, Chooser, Scripted
 from lambdasim.errors import UsageError
 from lambdasim.lambda_.fibers import OPERATED
 from lambdasim.simulation import Simulation
-from lambdasim.sqs import Queue, RedrivePolicy
+from lambdasim.sqs import Message, Queue, RedrivePolicy
 from lambdasim.testing.building import FaultsLike, build
 from lambdasim.testing.defaults import defaults
 from lambdasim.testing.searching import Budget, Run, Search
@@ -488,24 +488,27 @@ class _Right:
             if singly is not _NONE:
                 yield singly
             if len(order) > 1 and size > 1:
-                together = self._play([order[begin : begin + size] for begin in range(0, len(order), size)])
+                batches = [order[begin : begin + size] for begin in range(0, len(order), size)]
+                together = self._play(batches, is_once=True)
                 if together is not _NONE and (together == singly or together != self._play([order[:1]])):
                     yield together  # unless it does the first message of a batch, and forgets the others
 
-    def _play(self, batches: Iterable[Sequence[int]]) -> Any:
+    def _play(self, batches: Iterable[Sequence[int]], *, is_once: bool = False) -> Any:
         """
         Deliver batches one after the other, each once, without any misfortune; return the record.
 
         It says nothing of what is right, and is `_NONE`, where two invocations were at work at the same time after all,
-        or a message was never done.
+        or a message was never done; with *is_once* also where the handler had a message come back.
         """
         trial = self._trial
         sim, queue, effects = trial._build(Benign(), None)
+        sent: list[Message] = []
 
         def begin() -> None:
             for batch in batches:
                 for place in batch:
                     queue.send_message(**trial.sends[place])
+                sent.extend(queue.messages)
                 sim.run_until(lambda: not queue.messages, timeout=trial.setting.within_s)
                 sim.run_for(0)
 
@@ -515,7 +518,8 @@ class _Right:
             return _NONE
         if outcome.error is not None:
             raise outcome.error
-        return _NONE if _overlap(sim) else outcome.effects
+        came_back = any(message.invocations > 1 for message in sent)
+        return _NONE if _overlap(sim) or (is_once and came_back) else outcome.effects
 
 
 _NONE: Final = object()  # no record

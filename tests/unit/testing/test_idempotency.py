@@ -489,3 +489,31 @@ def test_a_script_found_with_the_second_message_is_found_with_both():
     error = failure_of(make, ["a", "b"], queue_name="orders.fifo")
     again = failure_of(make, ["a", "b"], queue_name="orders.fifo", replay=script_of(error), runs=0)
     assert str(error).partition("\n")[2] == str(again).partition("\n")[2]
+
+
+def test_a_batch_in_which_the_handler_has_a_message_come_back_says_nothing_of_the_order():
+    """It was not delivered once: on a FIFO queue, what comes behind its successor is out of order."""
+
+    def make(sim):
+        steps, tried = sim.remote([], name="steps"), sim.remote(set(), name="tried")
+
+        def goes_on(event, _):
+            failures = []
+            for record in event["Records"]:
+                if record["body"] == "update" and "update" not in tried:
+                    tried.add("update")
+                    failures.append({"itemIdentifier": record["messageId"]})
+                elif record["body"] not in steps:
+                    steps.append(record["body"])
+            return {"batchItemFailures": failures}
+
+        return goes_on, lambda: steps
+
+    error = failure_of(
+        make,
+        ["create", "update", "delete"],
+        queue_name="orders.fifo",
+        function_response_types=("ReportBatchItemFailures",),
+    )
+    assert "2 messages and 0 misfortunes are enough" in str(error)
+    assert "expected: ['update', 'delete']\ngot:      ['delete', 'update']" in str(error)
