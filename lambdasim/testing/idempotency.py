@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 import itertools
 import re
+import warnings
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from random import Random
@@ -20,12 +21,16 @@ from typing import Any, Final
 from attrs import define, field, frozen
 
 from lambdasim.clock import Benign, Chooser, Scripted
+from lambdasim.clock.words import show
 from lambdasim.errors import UsageError
 from lambdasim.lambda_.fibers import OPERATED
 from lambdasim.simulation import Simulation
 from lambdasim.sqs import Message, Queue, RedrivePolicy
 from lambdasim.testing.building import FaultsLike, build
+from lambdasim.testing.choosers import Planned
 from lambdasim.testing.defaults import defaults
+from lambdasim.testing.replaying import ReplayWarning
+from lambdasim.testing.replaying import complaint as complaint_of_unused
 from lambdasim.testing.searching import Budget, Run, Search
 from lambdasim.testing.telling import tell
 
@@ -34,6 +39,12 @@ Make = Callable[[Simulation], tuple[Any, Callable[[], Any]]]
 _ORDERS_MAX: Final = 720  # orders of messages that are played for the record that is right
 _WITHIN_S: Final = 3_600
 _FEWER_MAX: Final = 3
+_SHRINKING_MAX: Final = 3_000  # runs that are spent on doing it with fewer messages
+_SHRINKING_OF_ONE_MAX: Final = 200  # of them, on one choice of messages
+_UNSTABLE: Final = (
+    "the record depends on something else, such as what is kept from run to run outside of make, random numbers, "
+    "uuid4(), or objects that are equal to themselves only"
+)
 LATER_S: Final = 1  #: how long after the one before it a message may be sent: less than `STALL_S`
 
 
@@ -125,7 +136,7 @@ def assert_idempotent(
     Raises:
         AssertionError: With the simplest run found that breaks the handler: what came out, what was expected, the
             story, and the text that replays it.
-        UsageError: An argument that means nothing.
+        UsageError: An argument that means nothing, or a `make` that does not return what it should.
 
     >>> def make(sim):
     ...     charges = sim.remote([], name="charges")
@@ -145,11 +156,18 @@ def assert_idempotent(
     got:      ['o-1', 'o-1']
     messages: 'o-1'
     """
+    if not callable(make):
+        msg = f"make={make!r} cannot be called; give a function of a simulation that returns (handler, effects)"
+        raise UsageError(msg)
     if not messages or isinstance(messages, str):
         msg = f"messages={messages!r}: give at least one message, such as messages=['order-1']"
         raise UsageError(msg)
     runs = defaults().runs if runs is None else runs
     seed = defaults().seed if seed is None else seed
+    for name, value in (("runs", runs), ("at_most", at_most)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            msg = f"{name}={value!r} is no number; give 0 or more"
+            raise UsageError(msg)
     sends = [_parameters(message) for message in messages]
     is_fifo = queue_name.endswith(".fifo") or all(
         "message_group_id" in send and "message_deduplication_id" in send for send in sends
@@ -177,6 +195,7 @@ def assert_idempotent(
         within_s=within,
     )
     trial = _Trial(make, sends, setting, is_fifo=is_fifo, expected=expected)
+    trial.check()
     if replay is not None:
         trial.replay(replay)
     return trial.search(at_most, Budget(runs), Random(seed))
@@ -200,6 +219,12 @@ class _Trial:
     is_fifo: bool = field(kw_only=True)
     expected: Any = field(kw_only=True)
     _right: dict[tuple[int, ...], _Right] = field(factory=dict, init=False)
+
+    def check(self) -> None:
+        """Let what is wrong with the world or the messages be said as it is, before it is taken for a finding."""
+        _, queue, _ = self._build(Benign(), None)
+        for send in self.sends:
+            queue.send_message(**send)
 
     # ---- one run
 
@@ -225,7 +250,7 @@ class _Trial:
     def _build(self, choices: Chooser, faults: FaultsLike | None) -> tuple[Simulation, Queue, Callable[[], Any]]:
         setting = self.setting
         sim = build(choices, faults, **setting.options)
-        handler, effects = self.make(sim)
+        handler, effects = _made(self.make(sim))
         attributes = dict(setting.queue)
         if setting.max_receive_count is not None:
             ending = ".fifo" if self.is_fifo else ""
@@ -246,9 +271,10 @@ class _Trial:
             begin()
             while sim.now_us <= deadline_us and sim.step():
                 pass
-            record = copy.deepcopy(effects())
+            record = effects()
         except Exception as error:  # of the handler's own assertions, or of the world around it
             return Outcome(sim, None, (), (), error)
+        record = _copied(record)
         dead = queue.dead_letter_queue
         return Outcome(
             sim,
@@ -286,7 +312,7 @@ class _Trial:
                 self._fail(outcome, complaint, places, "the script that was given")
             played.append(choices)
         if all(choices.unused for choices in played):
-            played[-1].warn_of_unused(stacklevel=4)
+            warnings.warn(complaint_of_unused(played[-1].unused), ReplayWarning, stacklevel=3)
 
     def _fewer(self, places: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
         """Yield the messages that may do as well as all of these: one, two or three of them."""
@@ -329,16 +355,25 @@ class _Trial:
         found = f"run {budget.played}"
         run = search.shrink(run)
         run, places = self._with_fewer(run, places)
-        self._fail(run.result, self.complaint(run.result, places), places, found)
+        complaint = self.complaint(run.result, places)
+        again = self.play(Planned(run.plan), places)
+        if not run.result.error and not again.error and run.result.effects != again.effects:
+            complaint += f"\ngot:      {again.effects!r} when the same was played once more: {_UNSTABLE}"
+        self._fail(run.result, complaint, places, found)
 
     def _with_fewer(self, run: Run[Outcome], places: tuple[int, ...]) -> tuple[Run[Outcome], tuple[int, ...]]:
         """Return a bad run with as few messages as come of leaving some out, and playing what one departure gives."""
+        left = _SHRINKING_MAX
         for fewer in self._fewer(places):
-            _, search = self._searcher(fewer, run.departures, Budget(200), Random(0))
+            budget = Budget(min(left, _SHRINKING_OF_ONE_MAX))
+            _, search = self._searcher(fewer, run.departures, budget, Random(0))
             for departures in range(run.departures + 1):
                 for tried in search.runs(departures):
                     if search.is_bad(tried.result):
                         return search.shrink(tried), fewer
+            left -= budget.played
+            if not left:
+                break
         return run, places
 
     def _fail(self, outcome: Outcome, complaint: str, places: tuple[int, ...], found: str) -> None:
@@ -354,6 +389,33 @@ class _Trial:
             error.__cause__ = outcome.error
         tell(error, outcome.sim, how="assert_idempotent(…, replay={script})")
         raise error
+
+
+def _made(made: Any) -> tuple[Any, Callable[[], Any]]:
+    """Return what `make` returned: a handler, and what tells of its effects."""
+    if not isinstance(made, tuple) or len(made) != 2:
+        msg = f"make(sim) returned {made!r}; it must return two things, (handler, effects)"
+        raise UsageError(msg)
+    handler, effects = made
+    if handler is None:
+        msg = "make(sim) returned no handler: None does nothing, so that there is nothing to find"
+        raise UsageError(msg)
+    if not callable(effects):
+        msg = f"make(sim) returned {effects!r} as effects; it must be callable, such as lambda: {show(effects)}"
+        raise UsageError(msg)
+    return handler, effects
+
+
+def _copied(record: Any) -> Any:
+    """Return a copy of a record, for the world goes on."""
+    try:
+        return copy.deepcopy(record)
+    except Exception as error:
+        msg = (
+            f"effects() returned a {type(record).__name__}, of which no copy can be made ({error}); "
+            "return a record of what was done, such as a list"
+        )
+        raise UsageError(msg) from error
 
 
 _Places = tuple[int, ...]
