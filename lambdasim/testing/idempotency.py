@@ -329,6 +329,10 @@ class _Trial:
                 counts[departures] = counts.get(departures, 0) + 1
                 if search.is_bad(run.result):
                     self._report(run, search, places, budget)
+            records = [search.benign.result.effects for _, search in searches if search.benign is not None]
+            if not departures and records and all(record is None for record in records):
+                msg = "effects() returned None in every run; it must return a record of what was done, such as a list"
+                raise UsageError(msg)
         return Report(budget.played, counts)
 
     def _scopes(self) -> list[tuple[int, ...]]:

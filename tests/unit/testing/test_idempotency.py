@@ -540,6 +540,7 @@ def nothing(event, _):
             lambda _: (nothing, lambda: iter(_ for _ in ())),
             "effects.. returned a generator, of which no copy can be made",
         ),
+        (lambda _: (nothing, lambda: None), "effects.. returned None in every run"),
     ],
 )
 def test_a_world_that_is_made_wrongly_is_no_finding(make, text):
