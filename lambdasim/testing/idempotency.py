@@ -156,18 +156,59 @@ def assert_idempotent(
     got:      ['o-1', 'o-1']
     messages: 'o-1'
     """
-    if not callable(make):
-        msg = f"make={make!r} cannot be called; give a function of a simulation that returns (handler, effects)"
-        raise UsageError(msg)
-    if not messages or isinstance(messages, str):
-        msg = f"messages={messages!r}: give at least one message, such as messages=['order-1']"
-        raise UsageError(msg)
     runs = defaults().runs if runs is None else runs
     seed = defaults().seed if seed is None else seed
     for name, value in (("runs", runs), ("at_most", at_most)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
             msg = f"{name}={value!r} is no number; give 0 or more"
             raise UsageError(msg)
+    trial = trial_of(
+        make,
+        messages,
+        expected=expected,
+        faults=faults,
+        queue_name=queue_name,
+        function_name=function_name,
+        batch_size=batch_size,
+        function_response_types=function_response_types,
+        max_receive_count=max_receive_count,
+        queue=queue,
+        function=function,
+        mapping=mapping,
+        within=within,
+        seed=seed,
+        **options,
+    )
+    trial.check()
+    if replay is not None:
+        trial.replay(replay)
+    return trial.search(at_most, Budget(runs), Random(seed))
+
+
+def trial_of(
+    make: Make,
+    messages: Sequence[str | Mapping[str, Any]],
+    *,
+    expected: Any = NOT_GIVEN,
+    faults: FaultsLike | None = None,
+    queue_name: str = "orders",
+    function_name: str | None = None,
+    batch_size: int = 10,
+    function_response_types: Sequence[str] = (),
+    max_receive_count: int | None = None,
+    queue: Mapping[str, Any] | None = None,
+    function: Mapping[str, Any] | None = None,
+    mapping: Mapping[str, Any] | None = None,
+    within: float = _WITHIN_S,
+    **options: Any,
+) -> Trial:
+    """Return what plays the runs of `assert_idempotent` and judges them."""
+    if not callable(make):
+        msg = f"make={make!r} cannot be called; give a function of a simulation that returns (handler, effects)"
+        raise UsageError(msg)
+    if not messages or isinstance(messages, str):
+        msg = f"messages={messages!r}: give at least one message, such as messages=['order-1']"
+        raise UsageError(msg)
     sends = [_parameters(message) for message in messages]
     is_fifo = queue_name.endswith(".fifo") or all(
         "message_group_id" in send and "message_deduplication_id" in send for send in sends
@@ -191,14 +232,10 @@ def assert_idempotent(
         },
         max_receive_count=max_receive_count,
         faults=faults,
-        options={"seed": seed, **options},
+        options=options,
         within_s=within,
     )
-    trial = _Trial(make, sends, setting, is_fifo=is_fifo, expected=expected)
-    trial.check()
-    if replay is not None:
-        trial.replay(replay)
-    return trial.search(at_most, Budget(runs), Random(seed))
+    return Trial(make, sends, setting, is_fifo=is_fifo, expected=expected)
 
 
 @frozen
@@ -210,7 +247,7 @@ class Report:
 
 
 @define(eq=False)
-class _Trial:
+class Trial:
     """One call of `assert_idempotent`."""
 
     make: Make
@@ -468,7 +505,7 @@ def shape_of(outcome: Outcome) -> Hashable:
 class _Right:
     """The records that are right for some of the messages."""
 
-    def __init__(self, trial: _Trial, places: tuple[int, ...]) -> None:
+    def __init__(self, trial: Trial, places: tuple[int, ...]) -> None:
         self._trial = trial
         self._places = places
         self._orders: list[Any] = []

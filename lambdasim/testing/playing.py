@@ -117,6 +117,7 @@ class FromHypothesis:
         draw: Callable[[Any], Any] = getattr(data, "draw", data)
         names = [name for name in points_of(faults) if ties or name != "clock.tie"]
         self.ties = ties
+        self._left = at_most
         self._wanted: dict[tuple[str, int], int] = {}
         self._asked: dict[str, int] = {}
         for name, place, option in draw(_departures(tuple(names), at_most)):
@@ -128,16 +129,19 @@ class FromHypothesis:
         place = self._asked.get(name, 0)
         self._asked[name] = place + 1
         option = self._wanted.get((name, place))
-        if option is None or len(options) < 2:
+        if option is None or len(options) < 2 or not self._left:
             return 0
+        self._left -= 1
         return 1 + option % (len(options) - 1)
 
 
+_DRAWN_TIMES: Final = 4  # as many as there may be, for most of them are of questions that a run does not ask
+
 # Early questions come more often, and late ones still do.
-_PLACES: Final = tuple(place for place in range(24) for _ in range(max(1, 8 - place)))
+_PLACES: Final = tuple(place for place in range(24) for _ in range(max(1, 12 - 2 * place)))
 
 
 def _departures(names: tuple[str, ...], at_most: int) -> Any:
     shared = [name for name in names for _ in range(SHARES.get(name, 1))]
     departure = st.tuples(st.sampled_from(shared), st.sampled_from(_PLACES), st.integers(0, 5))
-    return st.lists(departure, max_size=at_most)
+    return st.lists(departure, max_size=_DRAWN_TIMES * at_most)
