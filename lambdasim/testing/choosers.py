@@ -178,7 +178,8 @@ class Exhaustive:
 
     Args:
         departures: So many choices of a run may differ from the default, at most; None: all of them, which grows
-            exponentially.
+            exponentially, and has no end where a departure leads to another question of its kind (a duplicate may be
+            delivered once more itself).
         ties: Whether it is also a choice who goes first of those that are ready at one instant.
     """
 

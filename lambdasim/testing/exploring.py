@@ -136,7 +136,8 @@ def explore(
     Args:
         scenario: Called with a fresh simulation: builds on it, runs it, asserts, and may return an outcome, of which
             the distinct ones are counted.
-        departures: So many choices of a run differ from the default, at most; None: all of them.
+        departures: So many choices of a run differ from the default, at most; None: all of them, which has no end where
+            a departure leads to another question of its kind, as a duplicate does: then it goes down one branch only.
         ties: Whether it is also a choice who goes first of those that are ready at one instant.
         seeds: Lots are drawn instead, once with each of these seeds (a number: with 0, 1, 2, …).
         faults: What may go wrong; all that may befall messages and handlers when not given.

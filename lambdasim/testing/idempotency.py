@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 import itertools
 import re
+import warnings
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from random import Random
@@ -20,12 +21,16 @@ from typing import Any, Final
 from attrs import define, field, frozen
 
 from lambdasim.clock import Benign, Chooser, Scripted
+from lambdasim.clock.words import show
 from lambdasim.errors import UsageError
 from lambdasim.lambda_.fibers import OPERATED
 from lambdasim.simulation import Simulation
-from lambdasim.sqs import Queue, RedrivePolicy
+from lambdasim.sqs import Message, Queue, RedrivePolicy
 from lambdasim.testing.building import FaultsLike, build
+from lambdasim.testing.choosers import Planned
 from lambdasim.testing.defaults import defaults
+from lambdasim.testing.replaying import ReplayWarning
+from lambdasim.testing.replaying import complaint as complaint_of_unused
 from lambdasim.testing.searching import Budget, Run, Search
 from lambdasim.testing.telling import tell
 
@@ -34,6 +39,12 @@ Make = Callable[[Simulation], tuple[Any, Callable[[], Any]]]
 _ORDERS_MAX: Final = 720  # orders of messages that are played for the record that is right
 _WITHIN_S: Final = 3_600
 _FEWER_MAX: Final = 3
+_SHRINKING_MAX: Final = 3_000  # runs that are spent on doing it with fewer messages
+_SHRINKING_OF_ONE_MAX: Final = 200  # of them, on one choice of messages
+_UNSTABLE: Final = (
+    "the record depends on something else, such as what is kept from run to run outside of make, random numbers, "
+    "uuid4(), or objects that are equal to themselves only"
+)
 LATER_S: Final = 1  #: how long after the one before it a message may be sent: less than `STALL_S`
 
 
@@ -125,7 +136,7 @@ def assert_idempotent(
     Raises:
         AssertionError: With the simplest run found that breaks the handler: what came out, what was expected, the
             story, and the text that replays it.
-        UsageError: An argument that means nothing.
+        UsageError: An argument that means nothing, or a `make` that does not return what it should.
 
     >>> def make(sim):
     ...     charges = sim.remote([], name="charges")
@@ -145,7 +156,12 @@ def assert_idempotent(
     got:      ['o-1', 'o-1']
     messages: 'o-1'
     """
+    runs = defaults().runs if runs is None else runs
     seed = defaults().seed if seed is None else seed
+    for name, value in (("runs", runs), ("at_most", at_most)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            msg = f"{name}={value!r} is no number; give 0 or more"
+            raise UsageError(msg)
     trial = trial_of(
         make,
         messages,
@@ -163,9 +179,10 @@ def assert_idempotent(
         seed=seed,
         **options,
     )
+    trial.check()
     if replay is not None:
         trial.replay(replay)
-    return trial.search(at_most, Budget(defaults().runs if runs is None else runs), Random(seed))
+    return trial.search(at_most, Budget(runs), Random(seed))
 
 
 def trial_of(
@@ -186,6 +203,9 @@ def trial_of(
     **options: Any,
 ) -> Trial:
     """Return what plays the runs of `assert_idempotent` and judges them."""
+    if not callable(make):
+        msg = f"make={make!r} cannot be called; give a function of a simulation that returns (handler, effects)"
+        raise UsageError(msg)
     if not messages or isinstance(messages, str):
         msg = f"messages={messages!r}: give at least one message, such as messages=['order-1']"
         raise UsageError(msg)
@@ -237,6 +257,12 @@ class Trial:
     expected: Any = field(kw_only=True)
     _right: dict[tuple[int, ...], _Right] = field(factory=dict, init=False)
 
+    def check(self) -> None:
+        """Let what is wrong with the world or the messages be said as it is, before it is taken for a finding."""
+        _, queue, _ = self._build(Benign(), None)
+        for send in self.sends:
+            queue.send_message(**send)
+
     # ---- one run
 
     def play(self, choices: Chooser, places: Sequence[int]) -> Outcome:
@@ -261,7 +287,7 @@ class Trial:
     def _build(self, choices: Chooser, faults: FaultsLike | None) -> tuple[Simulation, Queue, Callable[[], Any]]:
         setting = self.setting
         sim = build(choices, faults, **setting.options)
-        handler, effects = self.make(sim)
+        handler, effects = _made(self.make(sim))
         attributes = dict(setting.queue)
         if setting.max_receive_count is not None:
             ending = ".fifo" if self.is_fifo else ""
@@ -282,9 +308,10 @@ class Trial:
             begin()
             while sim.now_us <= deadline_us and sim.step():
                 pass
-            record = copy.deepcopy(effects())
+            record = effects()
         except Exception as error:  # of the handler's own assertions, or of the world around it
             return Outcome(sim, None, (), (), error)
+        record = _copied(record)
         dead = queue.dead_letter_queue
         return Outcome(
             sim,
@@ -322,7 +349,7 @@ class Trial:
                 self._fail(outcome, complaint, places, "the script that was given")
             played.append(choices)
         if all(choices.unused for choices in played):
-            played[-1].warn_of_unused(stacklevel=4)
+            warnings.warn(complaint_of_unused(played[-1].unused), ReplayWarning, stacklevel=3)
 
     def _fewer(self, places: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
         """Yield the messages that may do as well as all of these: one, two or three of them."""
@@ -339,6 +366,10 @@ class Trial:
                 counts[departures] = counts.get(departures, 0) + 1
                 if search.is_bad(run.result):
                     self._report(run, search, places, budget)
+            records = [search.benign.result.effects for _, search in searches if search.benign is not None]
+            if not departures and records and all(record is None for record in records):
+                msg = "effects() returned None in every run; it must return a record of what was done, such as a list"
+                raise UsageError(msg)
         return Report(budget.played, counts)
 
     def _scopes(self) -> list[tuple[int, ...]]:
@@ -365,16 +396,25 @@ class Trial:
         found = f"run {budget.played}"
         run = search.shrink(run)
         run, places = self._with_fewer(run, places)
-        self._fail(run.result, self.complaint(run.result, places), places, found)
+        complaint = self.complaint(run.result, places)
+        again = self.play(Planned(run.plan), places)
+        if not run.result.error and not again.error and run.result.effects != again.effects:
+            complaint += f"\ngot:      {again.effects!r} when the same was played once more: {_UNSTABLE}"
+        self._fail(run.result, complaint, places, found)
 
     def _with_fewer(self, run: Run[Outcome], places: tuple[int, ...]) -> tuple[Run[Outcome], tuple[int, ...]]:
         """Return a bad run with as few messages as come of leaving some out, and playing what one departure gives."""
+        left = _SHRINKING_MAX
         for fewer in self._fewer(places):
-            _, search = self._searcher(fewer, run.departures, Budget(200), Random(0))
+            budget = Budget(min(left, _SHRINKING_OF_ONE_MAX))
+            _, search = self._searcher(fewer, run.departures, budget, Random(0))
             for departures in range(run.departures + 1):
                 for tried in search.runs(departures):
                     if search.is_bad(tried.result):
                         return search.shrink(tried), fewer
+            left -= budget.played
+            if not left:
+                break
         return run, places
 
     def _fail(self, outcome: Outcome, complaint: str, places: tuple[int, ...], found: str) -> None:
@@ -390,6 +430,33 @@ class Trial:
             error.__cause__ = outcome.error
         tell(error, outcome.sim, how="assert_idempotent(…, replay={script})")
         raise error
+
+
+def _made(made: Any) -> tuple[Any, Callable[[], Any]]:
+    """Return what `make` returned: a handler, and what tells of its effects."""
+    if not isinstance(made, tuple) or len(made) != 2:
+        msg = f"make(sim) returned {made!r}; it must return two things, (handler, effects)"
+        raise UsageError(msg)
+    handler, effects = made
+    if handler is None:
+        msg = "make(sim) returned no handler: None does nothing, so that there is nothing to find"
+        raise UsageError(msg)
+    if not callable(effects):
+        msg = f"make(sim) returned {effects!r} as effects; it must be callable, such as lambda: {show(effects)}"
+        raise UsageError(msg)
+    return handler, effects
+
+
+def _copied(record: Any) -> Any:
+    """Return a copy of a record, for the world goes on."""
+    try:
+        return copy.deepcopy(record)
+    except Exception as error:
+        msg = (
+            f"effects() returned a {type(record).__name__}, of which no copy can be made ({error}); "
+            "return a record of what was done, such as a list"
+        )
+        raise UsageError(msg) from error
 
 
 _Places = tuple[int, ...]
@@ -524,24 +591,27 @@ class _Right:
             if singly is not _NONE:
                 yield singly
             if len(order) > 1 and size > 1:
-                together = self._play([order[begin : begin + size] for begin in range(0, len(order), size)])
+                batches = [order[begin : begin + size] for begin in range(0, len(order), size)]
+                together = self._play(batches, is_once=True)
                 if together is not _NONE and (together == singly or together != self._play([order[:1]])):
                     yield together  # unless it does the first message of a batch, and forgets the others
 
-    def _play(self, batches: Iterable[Sequence[int]]) -> Any:
+    def _play(self, batches: Iterable[Sequence[int]], *, is_once: bool = False) -> Any:
         """
         Deliver batches one after the other, each once, without any misfortune; return the record.
 
         It says nothing of what is right, and is `_NONE`, where two invocations were at work at the same time after all,
-        or a message was never done.
+        or a message was never done; with *is_once* also where the handler had a message come back.
         """
         trial = self._trial
         sim, queue, effects = trial._build(Benign(), None)
+        sent: list[Message] = []
 
         def begin() -> None:
             for batch in batches:
                 for place in batch:
                     queue.send_message(**trial.sends[place])
+                sent.extend(queue.messages)
                 sim.run_until(lambda: not queue.messages, timeout=trial.setting.within_s)
                 sim.run_for(0)
 
@@ -551,7 +621,8 @@ class _Right:
             return _NONE
         if outcome.error is not None:
             raise outcome.error
-        return _NONE if _overlap(sim) else outcome.effects
+        came_back = any(message.invocations > 1 for message in sent)
+        return _NONE if _overlap(sim) or (is_once and came_back) else outcome.effects
 
 
 _NONE: Final = object()  # no record

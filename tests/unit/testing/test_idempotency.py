@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from lambdasim import Faults
 from lambdasim.clock.choices import parse_script
 from lambdasim.errors import UsageError
-from lambdasim.testing import ReplayWarning, assert_idempotent
+from lambdasim.errors.sqs import MissingRequiredParameterException
+from lambdasim.testing import ReplayWarning, assert_idempotent, idempotency
 from lambdasim.testing.idempotency import is_blend
 
 
@@ -92,9 +93,9 @@ def test_a_script_is_played_before_anything_else():
 
 def test_a_script_that_breaks_nothing_any_more_passes_and_says_so_where_it_does_not_apply():
     assert 5 == assert_idempotent(atomic, ["o-1"], replay="duplicate orders#1 @0", runs=5).runs
-    with pytest.warns(UserWarning, match="crash charge#9 @7"):
+    with pytest.warns(ReplayWarning, match="no longer apply: crash charge#9 @7") as caught:
         assert_idempotent(atomic, ["o-1"], replay="crash charge#9 @7", runs=1)
-    assert issubclass(ReplayWarning, UserWarning)
+    assert __file__ == caught[0].filename
 
 
 # ---- what must come out
@@ -489,3 +490,102 @@ def test_a_script_found_with_the_second_message_is_found_with_both():
     error = failure_of(make, ["a", "b"], queue_name="orders.fifo")
     again = failure_of(make, ["a", "b"], queue_name="orders.fifo", replay=script_of(error), runs=0)
     assert str(error).partition("\n")[2] == str(again).partition("\n")[2]
+
+
+def test_a_batch_in_which_the_handler_has_a_message_come_back_says_nothing_of_the_order():
+    """It was not delivered once: on a FIFO queue, what comes behind its successor is out of order."""
+
+    def make(sim):
+        steps, tried = sim.remote([], name="steps"), sim.remote(set(), name="tried")
+
+        def goes_on(event, _):
+            failures = []
+            for record in event["Records"]:
+                if record["body"] == "update" and "update" not in tried:
+                    tried.add("update")
+                    failures.append({"itemIdentifier": record["messageId"]})
+                elif record["body"] not in steps:
+                    steps.append(record["body"])
+            return {"batchItemFailures": failures}
+
+        return goes_on, lambda: steps
+
+    error = failure_of(
+        make,
+        ["create", "update", "delete"],
+        queue_name="orders.fifo",
+        function_response_types=("ReportBatchItemFailures",),
+    )
+    assert "2 messages and 0 misfortunes are enough" in str(error)
+    assert "expected: ['update', 'delete']\ngot:      ['delete', 'update']" in str(error)
+
+
+# ---- wrong use
+
+
+def nothing(event, _):
+    """Do nothing."""
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (5, "make=5 cannot be called"),
+        (lambda _: None, r"returned None; it must return two things, \(handler, effects\)"),
+        (lambda _: nothing, "it must return two things"),
+        (lambda _: (nothing, list, 1), "it must return two things"),
+        (lambda _: (nothing, []), r"returned \[\] as effects; it must be callable, such as lambda: \[\]"),
+        (lambda _: (None, list), "returned no handler"),
+        (
+            lambda _: (nothing, lambda: iter(_ for _ in ())),
+            "effects.. returned a generator, of which no copy can be made",
+        ),
+        (lambda _: (nothing, lambda: None), "effects.. returned None in every run"),
+    ],
+)
+def test_a_world_that_is_made_wrongly_is_no_finding(make, text):
+    with pytest.raises(UsageError, match=text):
+        assert_idempotent(make, ["o-1"])
+
+
+@pytest.mark.parametrize("wrong", [{"runs": -1}, {"runs": "5"}, {"at_most": -1}, {"at_most": True}])
+def test_a_bound_that_is_no_number_is_refused(wrong):
+    with pytest.raises(UsageError, match="is no number; give 0 or more"):
+        assert_idempotent(atomic, ["o-1"], **wrong)
+
+
+def test_a_message_that_no_queue_takes_is_no_finding():
+    with pytest.raises(MissingRequiredParameterException, match="MessageBody"):
+        assert_idempotent(atomic, ["o-1", ""])
+
+
+def test_a_record_that_is_another_one_in_each_run_is_told_so():
+    kept = []
+
+    def make(_):
+        return lambda event, _: kept.append(event["Records"][0]["body"]), lambda: kept
+
+    error = failure_of(make, ["o-1"])
+    assert "when the same was played once more: the record depends on something else" in str(error)
+    assert "once more" not in str(failure_of(naive, ["o-1"]))
+
+
+def test_looking_for_fewer_messages_comes_to_an_end(monkeypatch):
+    """There are 1,350 ways to choose at most three of twenty, and many runs of each."""
+    monkeypatch.setattr(idempotency, "_SHRINKING_MAX", 30)
+    monkeypatch.setattr(idempotency, "_ORDERS_MAX", 2)
+    made = []
+
+    def make(sim):
+        made.append(sim)
+        count = sim.remote([0], name="count")
+
+        def add(event, _):
+            for _ in event["Records"]:
+                count[0] = count[0] + 1
+
+        return add, lambda: count[0]
+
+    error = failure_of(make, [f"o-{number}" for number in range(20)], at_most=0)
+    assert "20 messages and 0 misfortunes" in str(error)
+    assert len(made) < 300
