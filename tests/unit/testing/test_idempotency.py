@@ -197,7 +197,7 @@ def test_a_message_that_is_never_done_is_a_failure():
         return handle, lambda: seen
 
     error = failure_of(make, ["o-1"], within=200)
-    assert "1 message and 0 misfortunes" in str(error)
+    assert "1 message and no misfortune is enough" in str(error)
     assert "after 200 simulated seconds there is still orders#1" in str(error)
     assert "fails without any misfortune" in error.__notes__[-1]
 
@@ -254,6 +254,45 @@ def test_messages_in_a_dead_letter_queue_are_told_by_their_place_among_those_tha
 
     messages = ["a", "b", "poison"]
     assert_idempotent(make, messages, batch_size=1, max_receive_count=3, runs=120)
+
+
+def dead_or_done(sim):
+    """Does what it can, and fails for good with what it cannot do."""
+    done = sim.remote([], name="done")
+
+    def handle(event, _):
+        for record in event["Records"]:
+            if record["body"] == "bad":
+                raise ValueError("bad")
+            if record["body"] not in done:
+                done.append(record["body"])
+
+    return handle, lambda: list(done)
+
+
+def test_what_is_expected_may_be_missing_for_messages_that_died_of_misfortunes():
+    script = "crash handle#1 @0; crash handle#3 @30"
+    given = {"expected": ["a"], "batch_size": 1, "max_receive_count": 2, "replay": script, "runs": 0}
+    assert_idempotent(dead_or_done, ["a", "bad"], faults=Faults(crash=0.1), **given)
+    error = failure_of(dead_or_done, ["a", "bad"], faults=Faults(crash=0.1), **{**given, "expected": ["b"], "runs": 1})
+    assert "expected: ['b']" in str(error)
+
+
+def test_a_failure_in_many_messages_is_told_with_few():
+    """Read-modify-write goes wrong by itself where twenty messages are worked on at a time; two of them will do."""
+
+    def make(sim):
+        counter = sim.remote({"n": 0}, name="counter")
+
+        def handle(event, _):
+            for _record in event["Records"]:
+                counter["n"] = counter["n"] + 1
+
+        return handle, lambda: counter["n"]
+
+    error = failure_of(make, [f"{number}" for number in range(12)], batch_size=3)
+    assert str(error).startswith("the handler is not idempotent: ")
+    assert len(str(error).rpartition("messages: ")[2].split(", ")) <= 3
 
 
 def test_an_assertion_of_the_handler_is_a_finding():
@@ -516,7 +555,7 @@ def test_a_batch_in_which_the_handler_has_a_message_come_back_says_nothing_of_th
         queue_name="orders.fifo",
         function_response_types=("ReportBatchItemFailures",),
     )
-    assert "2 messages and 0 misfortunes are enough" in str(error)
+    assert "2 messages and no misfortune are enough" in str(error)
     assert "expected: ['update', 'delete']\ngot:      ['delete', 'update']" in str(error)
 
 
@@ -587,5 +626,5 @@ def test_looking_for_fewer_messages_comes_to_an_end(monkeypatch):
         return add, lambda: count[0]
 
     error = failure_of(make, [f"o-{number}" for number in range(20)], at_most=0)
-    assert "20 messages and 0 misfortunes" in str(error)
+    assert "20 messages and no misfortune are enough" in str(error)
     assert len(made) < 300
