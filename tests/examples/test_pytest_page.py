@@ -19,6 +19,8 @@ TESTS: Final = [each for each in zip(PAGE, [*PAGE[1:], None], strict=True) if ea
 @pytest.fixture
 def show(pytester, monkeypatch):
     """Return what shows the end of the report of a test that fails; None for one that passes."""
+    for name in ("CI", "BUILD_NUMBER"):  # with which pytest shows all of a difference
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", "80")
     for module in MODULES:
         name = module.text.splitlines()[0].removeprefix("# ")

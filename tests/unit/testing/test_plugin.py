@@ -52,6 +52,8 @@ SENT = "* orders#1 * sent: 'bad'*"
 @pytest.fixture
 def run(pytester, monkeypatch):
     """Run tests, given as text, in a pytest of their own inside this process."""
+    for name in ("CI", "BUILD_NUMBER"):  # with which pytest shows all of a difference
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HYPOTHESIS_STORAGE_DIRECTORY", str(pytester.path / "hypothesis"))
 
     def run(text="", *args):
