@@ -17,7 +17,8 @@ from lambdasim import fifo_failures
 from tests.handlers.case import ONE_BY_ONE, PARTIAL, cases_of, correct, in_group
 from tests.handlers.keys import Ledger
 from tests.handlers.locks import Leases, Versions
-from tests.handlers.powertools import DAY_S, Layer, Table
+from tests.handlers.powertools import DAY_S
+from tests.powertools import Layer, Table
 
 
 def bodies(queue):
