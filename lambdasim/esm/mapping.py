@@ -45,7 +45,7 @@ from lambdasim.filtering import FilterModel, Filters
 from lambdasim.lambda_ import Function
 from lambdasim.lambda_.configured import NOT_GIVEN
 from lambdasim.lambda_.names import LATEST
-from lambdasim.lambda_.tags import Tags, check_tags
+from lambdasim.lambda_.tags import Tagged, Tags, check_tags
 from lambdasim.lambda_.targets import Target
 from lambdasim.settings import Settings
 from lambdasim.sqs import Queue
@@ -81,7 +81,7 @@ class MappingSnapshot:
     empty_receives: int  #: receives that ended without a message
 
 
-class EventSourceMapping:
+class EventSourceMapping(Tagged):
     """
     Reads a queue on behalf of a function.
 
@@ -424,26 +424,6 @@ class EventSourceMapping:
         self._lifecycle.refuse_in_transition("delete")
         self._lifecycle.delete()
         return self.get_event_source_mapping()
-
-    def tag_resource(self, tags: Mapping[str, str]) -> None:
-        """
-        Add tags, or give them other values.
-
-        Raises:
-            InvalidParameterValueException: No tags, or more than 50 then.
-        """
-        self._guard()
-        self._tags.add(tags)
-
-    def untag_resource(self, tag_keys: Sequence[str]) -> None:
-        """Remove tags; keys that are not there are passed over."""
-        self._guard()
-        self._tags.remove(tag_keys)
-
-    def list_tags(self) -> dict[str, str]:
-        """Return the tags."""
-        self._guard()
-        return self._tags.as_dict()
 
     def check_configuration(
         self, *, expected_groups: int | None = None, seconds_per_record: Duration | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from attrs import frozen
@@ -30,7 +30,7 @@ from lambdasim.lambda_.faults import AsyncFaults, LambdaFaults
 from lambdasim.lambda_.invocation import Invocation, InvokeResult, dumps
 from lambdasim.lambda_.limits import FUNCTION_SETTINGS, DurationLike, LambdaLimits
 from lambdasim.lambda_.names import check_name
-from lambdasim.lambda_.tags import Tags, check_tags
+from lambdasim.lambda_.tags import Tagged, Tags, check_tags
 from lambdasim.lambda_.targets import Target
 from lambdasim.lambda_.version import (
     Code,
@@ -67,7 +67,7 @@ class FunctionSnapshot:
     throttles: int
 
 
-class Function(Eventful):
+class Function(Eventful, Tagged):
     """
     A function of AWS Lambda.
 
@@ -272,26 +272,6 @@ class Function(Eventful):
     def invoke_async(self, invoke_args: object) -> InvokeResult:
         """Invoke asynchronously, by the older name of it (ASY-018)."""
         return self._accept(invoke_args, None)
-
-    def tag_resource(self, tags: Mapping[str, str]) -> None:
-        """
-        Add tags, or give them other values.
-
-        Raises:
-            InvalidParameterValueException: No tags, or more than 50 then.
-        """
-        self._guard()
-        self._tags.add(tags)
-
-    def untag_resource(self, tag_keys: Sequence[str]) -> None:
-        """Remove tags; keys that are not there are passed over."""
-        self._guard()
-        self._tags.remove(tag_keys)
-
-    def list_tags(self) -> dict[str, str]:
-        """Return the tags."""
-        self._guard()
-        return self._tags.as_dict()
 
     # ---- looking
 

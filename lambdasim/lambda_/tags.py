@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
 
 from lambdasim.errors import UsageError
 from lambdasim.errors.lambda_ import InvalidParameterValueException
@@ -47,6 +47,37 @@ class Tags:
     def as_dict(self) -> dict[str, str]:
         """Return them."""
         return dict(self._tags)
+
+
+class Tagged:
+    """A resource that can be tagged: a function, a mapping."""
+
+    _tags: Tags
+
+    if TYPE_CHECKING:
+
+        def _guard(self) -> None:
+            """Refuse a call on what is deleted."""
+
+    def tag_resource(self, tags: Mapping[str, str]) -> None:
+        """
+        Add tags, or give them other values.
+
+        Raises:
+            InvalidParameterValueException: No tags, or more than 50 then.
+        """
+        self._guard()
+        self._tags.add(tags)
+
+    def untag_resource(self, tag_keys: Sequence[str]) -> None:
+        """Remove tags; keys that are not there are passed over."""
+        self._guard()
+        self._tags.remove(tag_keys)
+
+    def list_tags(self) -> dict[str, str]:
+        """Return the tags."""
+        self._guard()
+        return self._tags.as_dict()
 
 
 def check_tags(given: Mapping[str, str]) -> dict[str, str]:
