@@ -118,7 +118,8 @@ def assert_idempotent(
             `queue_name`, the queue is a FIFO queue when every message has one and a deduplication id or none.
         expected: The record that is right; computed when not given: that of delivering every message exactly once, in
             some permitted order.
-        faults: What may go wrong; all that AWS permits when not given.
+        faults: What may go wrong. Not given: all that AWS permits, except that calls which no handler makes are
+            answered, and no mapping is disabled.
         at_most: Misfortunes in a run.
         runs: Runs to play, at most; 1,000 by default, and 10,000 with pytest's `--lambdasim-profile=nightly`. All with
             one misfortune come first, then combinations.

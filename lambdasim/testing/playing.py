@@ -35,7 +35,7 @@ def simulations(
 
     Args:
         faults: What may go wrong, such as `Faults(crash=0.1)`: any value that is not the default permits it. Not given:
-            all that AWS permits, but calls that no handler makes are answered.
+            all that AWS permits, except that calls which no handler makes are answered, and no mapping is disabled.
         at_most: Departures from the default in a run.
         ties: Whether it is also a choice who goes first of those that are ready at one instant.
         options: Of `Simulation`.
@@ -101,7 +101,7 @@ class FromHypothesis:
     Args:
         data: What `hypothesis.strategies.data()` gives, or the `draw` of a composite strategy.
         at_most: Departures in a run.
-        faults: What may go wrong; all that AWS permits when not given.
+        faults: What may go wrong, as it is given to the simulation; all that `simulations()` plays when not given.
         ties: Whether it is also a choice who goes first of those that are ready at one instant.
 
     A departure is drawn as the name of a point, a place among its questions in this run, and an option, so that
