@@ -465,6 +465,7 @@ class Admission:
         self.clock.schedule(end_us, self._end, invocation, priority)
 
     def _end(self, invocation: Invocation) -> None:
+        messages = invocation.messages if self.luck is not None or self.clock.trace.active else ()
         now_us = invocation.ended_at_us = self.clock.now_us
         environment, version = invocation.environment, invocation.deployed
         is_provisioned = environment.home.is_kept
@@ -494,10 +495,10 @@ class Admission:
             self.billed_mb_ms += (-(-billed_us // 1000) or 1) * version.memory_size
         if self.luck is not None:
             invocation.is_answer_lost = self.luck.loses_response(
-                invocation, invocation.messages, is_call=getattr(invocation._request, "is_call", False)
+                invocation, messages, is_call=getattr(invocation._request, "is_call", False)
             )
         if self.clock.trace.active:
-            self.clock.trace.add((now_us, ENDED, invocation, invocation.messages))
+            self.clock.trace.add((now_us, ENDED, invocation, messages))
         invocation._request.finished(invocation)
 
     def _release(self, invocation: Invocation, environment: Environment) -> None:

@@ -43,10 +43,10 @@ Finished = Callable[["Invocation", Any, BaseException | None, int], object]
 
 OPERATED: Final = Kind(
     "operation",
-    lambda invocation, text: (invocation.function.name, {"request_id": invocation.request_id, "text": text}),
-    lambda invocation, _: invocation.messages,
-    lambda invocation, text: f"{invocation.label}: {text}",
-    lambda _invocation, text: text,
+    lambda invocation, text, _: (invocation.function.name, {"request_id": invocation.request_id, "text": text}),
+    lambda _invocation, _text, messages: messages,
+    lambda invocation, text, _: f"{invocation.label}: {text}",
+    lambda _invocation, text, _messages: text,
 )
 
 
@@ -244,7 +244,7 @@ class Fiber(Suspended):
         """Take down what the handler has just done to the world outside."""
         clock = self.clock
         if clock.trace.active:
-            clock.trace.add((clock.now_us, OPERATED, self.invocation, text))
+            clock.trace.add((clock.now_us, OPERATED, self.invocation, text, self.invocation.messages))
 
     def _pause(self, duration_us: int, *, is_wait: bool, before: str) -> None:
         """Suspend the handler for so long; at its deadline it gets `InvocationTimedOut` instead."""

@@ -122,7 +122,9 @@ class Invocation:
 
     @property
     def messages(self) -> Sequence[Any]:
-        """The messages of its batch; empty where no mapping asked for it."""
+        """The messages of its batch while it runs; empty afterwards, and where no mapping asked for it."""
+        if self.ended_at_us is not None:  # who asked for it may be at the next batch already
+            return ()
         found: Sequence[Any] = getattr(self._request, "messages", ())
         return found
 

@@ -502,7 +502,6 @@ def shape_of(outcome: Outcome) -> Hashable:
             invocation.ended_at_us,
             invocation.outcome.value,
             invocation.environment.id,
-            *(message.label for message in invocation.messages),
         )
         for function in sim.functions
         for invocation in function.invocations

@@ -56,3 +56,20 @@ def test_refused_request_takes_no_number() -> None:
     sim.run()
     assert slow.throttles > 0
     assert ["slow#1", "slow#2"] == [invocation.label for invocation in slow.invocations]
+
+
+def test_operations_are_in_the_stories_of_their_own_batch():
+    """The slot that asked for an invocation goes on to another batch; what the first one did stays with its message."""
+    sim = Simulation(execution="interleaved", pace=0.001)
+    done = sim.remote([], name="done")
+    orders = sim.create_queue("orders")
+    worker = sim.create_function("worker", lambda event, _: done.append(event["Records"][0]["body"]))
+    sim.create_event_source_mapping(orders, worker, batch_size=1, maximum_concurrency=2)
+    for body in ("first", "second", "third"):
+        orders.send_message(body)
+    first = orders.messages[0]
+    sim.run()
+    assert "worker#1: done.append('first')" in first.story()
+    assert "second" not in first.story()
+    assert "third" not in first.story()
+    assert [(), (), ()] == [invocation.messages for invocation in worker.invocations]
